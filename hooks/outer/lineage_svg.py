@@ -1,0 +1,207 @@
+"""Draws a product's lineage as one inline SVG: input ports, the workloads inside, output ports.
+
+Colours come from the page's style sheet by class, so one drawing serves light, dark and paper.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from outer.model import DataProduct, Workload
+
+LABEL = 28
+"""Cells of a label that are drawn; the whole label is in the tooltip."""
+_CELL = 7.9  # width of one cell of the 13 px monospace face; the widest in use is 0.605 em
+_HEIGHT, _GAP = 46, 14
+_BETWEEN = 76  # room between two columns, enough for a curve that can be followed
+_MARGIN, _HEAD, _PAD = 20, 34, 24
+
+
+@dataclass(frozen=True)
+class Box:
+    """One node of the drawing: where it stands, in pixels, and what it says."""
+
+    kind: str
+    name: str
+    note: str
+    x: float
+    y: float
+    width: float
+
+    @property
+    def left(self) -> tuple[float, float]:
+        return self.x, self.y + _HEIGHT / 2
+
+    @property
+    def right(self) -> tuple[float, float]:
+        return self.x + self.width, self.y + _HEIGHT / 2
+
+
+def draw(product: DataProduct, anchors: Mapping[str, str] | None = None) -> Markup:
+    """The lineage of `product` as an `<svg>` element.
+
+    `anchors` gives ids on the page for boxes, by `input:NAME` and `output:NAME`. Everything drawn is escaped.
+    """
+    inner = product.inner
+    layers = _layers(inner.workloads)
+    inputs = [(p.name, f"v{p.contract.version}") for p in product.inputs]
+    outputs = [(p.name, f"v{p.contract.version}") for p in product.outputs]
+    columns: list[tuple[str, list[tuple[str, str]]]] = [
+        ("input", inputs),
+        *(("workload", [(w.name, w.technology) for w in layer]) for layer in layers),
+        ("output", outputs),
+    ]
+    tallest = max(len(items) for _, items in columns)
+    # Storage areas stand below the workloads, inside the same boundary.
+    storage = [(str(s.get("name")), str(s.get("technology"))) for s in inner.storage]
+    body = tallest * (_HEIGHT + _GAP) - _GAP
+    inner_rows = max(len(layer) for layer in layers)
+    inner_height = inner_rows * (_HEIGHT + _GAP) - _GAP
+    below = (26 + len(storage) * 20) if storage else 0
+    body = max(body, inner_height + below)
+
+    top = _MARGIN + _HEAD + _HEAD
+    boxes: dict[str, Box] = {}
+    x: float = _MARGIN + _PAD
+    inside_left = inside_right = 0.0
+    for index, (kind, items) in enumerate(columns):
+        width = _width(items)
+        if kind == "workload":
+            width = max(width, 150.0)
+            inside_left = inside_left or x - _PAD
+            inside_right = x + width + _PAD
+        height = len(items) * (_HEIGHT + _GAP) - _GAP + (below if kind == "workload" else 0)
+        y = top + (body - height) / 2
+        for name, note in items:
+            boxes[f"{kind}:{name}"] = Box(kind, name, note, x, y, width)
+            y += _HEIGHT + _GAP
+        # The boundary takes room of its own on both of its sides.
+        following = columns[index + 1][0] if index + 1 < len(columns) else kind
+        x += width + (_BETWEEN if items else 0) + (_PAD if following != kind else 0)
+    right = max((b.x + b.width for b in boxes.values()), default=x)
+    total_width, total_height = right + _PAD + _MARGIN, top + body + _PAD * 2 + _MARGIN / 2
+
+    parts = [
+        _frame("outer", _MARGIN / 2, _MARGIN / 2, total_width - _MARGIN, total_height - _MARGIN),
+        _words("boundary", _MARGIN + 4, _MARGIN + 18, "Outer: ports and contracts, what others rely on"),
+    ]
+    inner_top = top - _PAD - 14
+    parts += [
+        _frame("inner", inside_left, inner_top, inside_right - inside_left, body + _PAD * 2 + 14),
+        _words("boundary", inside_left + 14, inner_top + 20, "Inner: how it is made"),
+    ]
+    if storage:
+        y = top + (body + inner_height - below) / 2 + 26 + 6
+        parts.append(_words("boundary", inside_left + _PAD, y, "Storage"))
+        for name, technology in storage:
+            y += 18
+            parts.append(_words("note", inside_left + _PAD, y, _cut(f"{name} · {technology}")))
+    parts += [_edge(boxes[a], boxes[b]) for a, b in _edges(product) if a in boxes and b in boxes]
+    parts += [_box(box, (anchors or {}).get(key)) for key, box in boxes.items()]
+    return Markup(
+        '<svg class="lineage" xmlns="http://www.w3.org/2000/svg" role="img" width="{w:.0f}" height="{h:.0f}" '
+        'viewBox="0 0 {w:.0f} {h:.0f}" aria-labelledby="lineage-title lineage-desc">'
+        '<title id="lineage-title">Lineage of {title}</title><desc id="lineage-desc">{desc}</desc>'
+        '<defs><marker id="lineage-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        'orient="auto"><path class="tip" d="M0 .5 7.5 4 0 7.5z"/></marker></defs>{parts}</svg>'
+    ).format(
+        w=total_width,
+        h=total_height,
+        title=product.title[:200],
+        desc=" ".join(sentences(product)),
+        parts=Markup("").join(parts),
+    )
+
+
+def sentences(product: DataProduct) -> tuple[str, ...]:
+    """The same lineage in words, one sentence to a workload, for readers who do not see the drawing."""
+    return tuple(
+        f"{w.name} ({w.technology}) reads {_list(w.reads)} and writes {_list(w.writes)}"
+        + (f", after {_list(w.depends_on)}." if w.depends_on else ".")
+        for w in product.inner.workloads
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no port"
+
+
+def _layers(workloads: Sequence[Workload]) -> list[list[Workload]]:
+    """Workloads by the longest chain that they wait for; `workloads` are in an order that keeps `depends_on`."""
+    depth: dict[str, int] = {}
+    for workload in workloads:
+        depth[workload.name] = 1 + max((depth[d] for d in workload.depends_on), default=-1)
+    found: list[list[Workload]] = [[] for _ in range(max(depth.values()) + 1)]
+    for workload in workloads:
+        found[depth[workload.name]].append(workload)
+    return found
+
+
+def _edges(product: DataProduct) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for w in product.inner.workloads:
+        found += [(f"input:{port}", f"workload:{w.name}") for port in w.reads]
+        found += [(f"workload:{before}", f"workload:{w.name}") for before in w.depends_on]
+        found += [(f"workload:{w.name}", f"output:{port}") for port in w.writes]
+    return found
+
+
+def _width(items: Sequence[tuple[str, str]]) -> float:
+    cells = max((_cells(_cut(text)) for item in items for text in item), default=0)
+    return max(cells * _CELL + 30, 110) if items else 0
+
+
+def _cells(text: str) -> int:
+    """Width of `text` in cells of a monospace face; East Asian wide characters and emoji take two."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _cut(text: str) -> str:
+    """`text` on one line, with its middle left out where it is too long: names differ at both ends."""
+    text = " ".join(text.split())
+    if _cells(text) <= LABEL:
+        return text
+    head, tail = "", ""
+    while _cells(head) < LABEL * 2 // 3 and len(head) < len(text):
+        head = text[: len(head) + 1]
+    while _cells(tail) < LABEL - 1 - LABEL * 2 // 3 and len(tail) < len(text):
+        tail = text[-(len(tail) + 1) :]
+    return f"{head}…{tail}"
+
+
+def _frame(kind: str, x: float, y: float, width: float, height: float) -> Markup:
+    return Markup(
+        '<rect class="frame {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>'
+    ).format(kind, x, y, width, height, 14 if kind == "outer" else 10)
+
+
+def _words(kind: str, x: float, y: float, text: str) -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(kind, x, y, text)
+
+
+def _edge(start: Box, end: Box) -> Markup:
+    (x1, y1), (x2, y2) = start.right, end.left
+    bend = max((x2 - x1) / 2, 24)
+    return Markup(
+        '<path class="edge" marker-end="url(#lineage-tip)" d="M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}"/>'
+    ).format(x1, y1, x1 + bend, y1, x2 - bend, y2, x2 - 1, y2)
+
+
+def _box(box: Box, anchor: str | None) -> Markup:
+    drawn = Markup(
+        '<g class="box {kind}"><title>{name} · {note}</title>'
+        '<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height}" rx="6"/>'
+        '<text class="name" x="{tx:.1f}" y="{y1:.1f}">{label}</text>'
+        '<text class="note" x="{tx:.1f}" y="{y2:.1f}">{small}</text></g>'
+    ).format(
+        kind=box.kind, name=box.name, note=box.note, x=box.x, y=box.y, width=box.width, height=_HEIGHT,
+        tx=box.x + 15, y1=box.y + 20, y2=box.y + 36, label=_cut(box.name), small=_cut(box.note),
+    )  # fmt: skip
+    return Markup('<a href="#{}">{}</a>').format(anchor, drawn) if anchor else drawn

@@ -1,0 +1,148 @@
+"""What a rule of the standard is: one object that holds its id, its reason, its remedy, its examples and its check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from outer.finding import Finding, Level
+from outer.product import File, Product, lookup
+from outer.yamlfile import Place, Pointer
+
+
+class Scope(StrEnum):
+    """The kind of object that a rule judges one at a time. The engine finds and counts them."""
+
+    PRODUCT = "product"
+    DESCRIPTOR = "descriptor"
+    INPUT_PORT = "input port"
+    OUTPUT_PORT = "output port"
+    CONTRACT = "contract"
+    OUTPUT_CONTRACT = "output contract"
+    COLUMN = "column"
+    INNER = "inner"
+    STANDARD = "standard"
+    WAIVERS = "waivers file"
+    WAIVER = "waiver"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The object that a rule looks at: a product, and the part of one of its files that is meant."""
+
+    product: Product
+    as_of: date
+    file: File | None = None
+    pointer: Pointer = ()
+
+    def get(self, *steps: str | int) -> Any:
+        """The value at `steps` below the object, or None."""
+        return self.file.get(*self.pointer, *steps) if self.file else None
+
+    def text(self, *steps: str | int) -> str:
+        """The text at `steps` below the object; empty where there is none or it is no text."""
+        value = self.get(*steps)
+        return value.strip() if isinstance(value, str) else ""
+
+    def entries(self, *steps: str | int) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Position and value of every mapping in the list at `steps`."""
+        value = self.get(*steps)
+        for index, entry in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(entry, dict):
+                yield index, entry
+
+    def standard(self, *steps: str) -> Any:
+        """A parameter of the organisation's standard (outer/standard.yaml)."""
+        return lookup(self.product.standard.value, steps) if self.product.standard else None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a check found, before it becomes a finding: a sentence and the place below the object."""
+
+    message: str
+    steps: Pointer = ()
+    path: str = ""
+    """Another file than the object's own; the place is then `at`."""
+    at: Place = Place()
+
+
+@dataclass(frozen=True)
+class Change:
+    """An example: this text in a file of a fresh product, and what takes its place. Without `new` the file goes."""
+
+    path: str
+    old: str = ""
+    new: str | None = None
+
+
+Check = Callable[[Subject], Iterator[Said]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sentence of the standard, enforced by machine."""
+
+    id: str
+    title: str
+    """What holds, in one sentence."""
+    why: str
+    """What happens to consumers without it."""
+    todo: str
+    scope: Scope
+    bad: Change
+    """Breaks the rule, and only the promise that it stands for. The fresh product is the good example."""
+    check: Check
+    level: Level = Level.ERROR
+    since: str = "0.1.0"
+
+    @property
+    def family(self) -> str:
+        """Name of the family, from the letters of the id."""
+        return FAMILIES[self.id[:3]]
+
+    def finding(self, subject: Subject, said: Said) -> Finding:
+        """What the check said, as a finding with its place."""
+        file = subject.file
+        if said.path or file is None:
+            path, place = said.path or "outer", said.at
+        else:
+            path, place = file.path, file.place(*subject.pointer, *said.steps)
+        return Finding(self.id, self.level, path, place, said.message, self.todo)
+
+
+FAMILIES: Mapping[str, str] = {
+    "REA": "Readable: files are there, well-formed, and what their standard says",
+    "IDN": "Identity and naming",
+    "OWN": "Ownership and support",
+    "VER": "Versioning",
+    "DES": "Discoverability: a stranger can find and understand it",
+    "REF": "References: everything named exists, once",
+    "CON": "Contracts: what consumers rely on is written down",
+    "PRV": "Compliance: sensitivity, personal data, terms",
+    "INN": "Inner seam: what the outer knows of the inner",
+    "INT": "Integrity: managed files and the pin",
+    "WAI": "Waivers",
+}
+
+
+def rule(
+    id: str,  # noqa: A002 (the word that the field uses)
+    scope: Scope,
+    *,
+    title: str,
+    why: str,
+    todo: str,
+    bad: Change,
+    level: Level = Level.ERROR,
+    since: str = "0.1.0",
+) -> Callable[[Check], Rule]:
+    """Make the decorated check a rule."""
+
+    def decorate(check: Check) -> Rule:
+        return Rule(id, title, why, todo, scope, bad, check, level, since)
+
+    return decorate

@@ -1,0 +1,109 @@
+"""What a command says while it works: live lines on stderr, so that stdout holds results only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TextIO
+
+_FANCY = {"step": "▸", "done": "✓", "fail": "✗", "note": "·", "dots": "…"}
+_PLAIN = {"step": ">", "done": "ok", "fail": "!!", "note": "-", "dots": "..."}
+_COLOURS = {"done": "32", "fail": "31", "note": "33", "dim": "2"}
+
+
+class Talk:
+    """Tells people what happens, as it happens: one line for each step, with the time that it took.
+
+    `quiet` leaves only failures; `verbose` also lets through what workloads print. Colours appear on a terminal alone,
+    and not where NO_COLOR is set (https://no-color.org).
+    """
+
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None
+    ) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._stream = stream or sys.stderr
+        terminal = bool(getattr(self._stream, "isatty", lambda: False)())
+        self._colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._marks = _FANCY if _can_print(self._stream, _FANCY) else _PLAIN
+        self._open: str | None = None
+        self._since = 0.0
+
+    def step(self, text: str) -> None:
+        """Begin something that may take a while. Its line stays open until `done` or `fail`."""
+        self._close()
+        self._since = time.monotonic()
+        if not self.quiet:
+            self._write(f"{self._marks['step']} {text} {self._marks['dots']}")
+        self._open = text
+
+    def done(self, text: str, detail: str = "") -> None:
+        """End the step with what came out of it; `text` is left out where the line says it already."""
+        took = time.monotonic() - self._since
+        if not self.quiet:
+            if self._open is None:
+                said = f"{self._marks['done']} {text}"
+            else:
+                said = "" if self._open == text else f" {text}"
+            said += f" {detail}" if detail else ""
+            self._write(f"{said} {self._paint('dim', seconds(took))}\n")
+        self._open = None
+
+    def fail(self, text: str) -> None:
+        """Say what is wrong; shown even when quiet."""
+        self._line("fail", text)
+
+    def note(self, text: str) -> None:
+        """Say something that a person should know and need not act on."""
+        if not self.quiet:
+            self._line("note", text)
+
+    def output(self, text: str) -> None:
+        """Pass on what an inner command printed: indented, and only when verbose."""
+        if self.verbose and text:
+            self._close()
+            lines = text.splitlines()
+            self._write("".join(f"    {line}\n" for line in lines))
+
+    def _line(self, kind: str, text: str) -> None:
+        self._close()
+        first, *rest = text.splitlines() or [""]
+        self._write(f"{self._paint(kind, self._marks[kind])} {first}\n")
+        for line in rest:
+            self._write(f"    {line}\n")
+
+    def _close(self) -> None:
+        """Give an open line its end, so that what follows has a line of its own."""
+        if self._open is not None and not self.quiet:
+            self._write("\n")
+        self._open = None
+
+    def _paint(self, kind: str, text: str) -> str:
+        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self._colour else text
+
+    def _write(self, text: str) -> None:
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        try:
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Whoever listened has gone. A run must not fail, or publish half, because nobody listens.
+            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (lives as long as the process)
+
+
+def seconds(value: float) -> str:
+    """A duration in seconds, for people."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _can_print(stream: TextIO, marks: dict[str, str]) -> bool:
+    try:
+        "".join(marks.values()).encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

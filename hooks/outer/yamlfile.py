@@ -1,0 +1,209 @@
+"""Reads YAML as a gate must: bounded, strict, and with the place of every value.
+
+One pass over libyaml's events refuses what makes loaders hang, lie or run code (size, depth, aliases, tags, duplicate
+keys, other encodings) before anything is built. Scalars follow the YAML 1.2 core schema, so `NO` is a word and
+`2026-01-01` is text; contracts mean both that way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+
+Pointer = tuple[str | int, ...]
+"""Way to a value from the root of a document: keys and list positions."""
+
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?[0-9]{1,300}\Z|0x[0-9a-fA-F]{1,300}\Z|0o[0-7]{1,300}\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,300}\.[0-9]*|[0-9]{1,300}(?=[eE]))([eE][-+]?[0-9]{1,3})?\Z")
+_WORDS: Mapping[str, object] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    ".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands in a file; line and column count from 1."""
+
+    line: int = 1
+    column: int = 1
+
+
+class Unreadable(Exception):
+    """A file that cannot be read as strict YAML: why, what to do, and where."""
+
+    def __init__(self, why: str, todo: str, place: Place = Place()) -> None:
+        super().__init__(why)
+        self.why = why
+        self.todo = todo
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Document:
+    """The value of a YAML file and the place of everything in it."""
+
+    value: Any
+    places: Mapping[Pointer, Place]
+
+    def place(self, pointer: Pointer) -> Place:
+        """Place of the value at `pointer`, or of the nearest parent that exists."""
+        for end in range(len(pointer), -1, -1):
+            found = self.places.get(pointer[:end])
+            if found is not None:
+                return found
+        return Place()
+
+
+def read(path: Path, root: Path) -> Document:
+    """Read the file at `path`, which must be a regular file inside `root`.
+
+    Raises `Unreadable` for everything that is not bounded, strict, UTF-8 YAML with one mapping as its root.
+    """
+    return parse(_bytes(path, root))
+
+
+def _bytes(path: Path, root: Path) -> bytes:
+    try:
+        resolved = path.resolve(strict=True)
+        if not resolved.is_relative_to(root.resolve()):
+            raise Unreadable(
+                "the file is a link to a place outside the product",
+                "Replace the link by a file of its own.",
+            )
+        if not resolved.is_file():
+            raise Unreadable("it is not a regular file", "Put a YAML file in its place.")
+        with resolved.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Unreadable(
+            f"the file cannot be opened ({error.strerror})", "Check that it exists and may be read."
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise Unreadable(f"the file is larger than {MAX_BYTES // 1024} KiB", "Split it, or remove what is not YAML.")
+    return data
+
+
+def parse(data: bytes) -> Document:
+    """Build the document that `data` holds; see `read`."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Unreadable("it is not UTF-8 text", "Save it with the encoding UTF-8.", Place(line)) from None
+    try:
+        builder = _Builder(yaml.parse(text.removeprefix("\ufeff"), Loader=_Parser))
+        value = builder.document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(mark.line + 1, mark.column + 1) if mark else Place()
+        why = " ".join(str(error.problem or error.context or "broken YAML").split())
+        raise Unreadable(f"it is not YAML: {why}", "Mend the syntax at this place.", place) from None
+    except yaml.YAMLError as error:
+        position = getattr(error, "position", 0)
+        place = Place(text.count("\n", 0, position) + 1) if isinstance(position, int) else Place()
+        raise Unreadable("it holds a character that YAML does not allow", "Remove the character.", place) from None
+    if not isinstance(value, dict):
+        raise Unreadable("it does not hold a mapping of keys and values", "Write `key: value` lines.")
+    return Document(value, builder.places)
+
+
+class _Builder:
+    """Turns libyaml's events into plain values, noting the place of each."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._nodes = 0
+        self.places: dict[Pointer, Place] = {}
+
+    def document(self) -> Any:
+        value: Any = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise Unreadable(
+                        "it holds more than one document",
+                        "Keep one document to a file: remove the line `---`.",
+                        _place(event),
+                    )
+                value = self._value(next(self._events), ())
+        return value
+
+    def _value(self, event: Any, at: Pointer) -> Any:
+        self._nodes += 1
+        place = _place(event)
+        if self._nodes > MAX_NODES:
+            raise Unreadable(f"it holds more than {MAX_NODES} values", "Split the file.", place)
+        if len(at) > MAX_DEPTH:
+            raise Unreadable(f"it nests deeper than {MAX_DEPTH} levels", "Flatten it.", place)
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise Unreadable(
+                "anchors and aliases (`&`, `*`) are not allowed",
+                "Write the value out; a contract is read by people and by simple tools.",
+                place,
+            )
+        if event.tag is not None and event.tag != "!":
+            raise Unreadable("tags (`!`) are not allowed", "Write a plain value.", place)
+        self.places.setdefault(at, place)
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event.value) if event.implicit[0] else event.value
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(at)
+        return self._mapping(at)
+
+    def _sequence(self, at: Pointer) -> list[Any]:
+        values: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            values.append(self._value(event, (*at, len(values))))
+        return values
+
+    def _mapping(self, at: Pointer) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            place = _place(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise Unreadable("a key is not plain text", "Use a word as key.", place)
+            key = event.value
+            if key == "<<" and event.implicit[0]:
+                raise Unreadable("merge keys (`<<`) are not allowed", "Write the keys out.", place)
+            if key in values:
+                raise Unreadable(
+                    f"the key {show(key)} stands twice", "Keep one of the two; YAML would drop one.", place
+                )
+            self.places[(*at, key)] = place
+            values[key] = self._value(next(self._events), (*at, key))
+        return values
+
+
+def _place(event: Any) -> Place:
+    return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _scalar(text: str) -> object:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text
+
+
+def show(value: object, limit: int = 60) -> str:
+    """`value` for a message: on one line, printable, short. Keeps terminals and CI logs safe from hostile text."""
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return f"`{text}`" if len(text) <= limit else f"`{text[:limit]}…`"

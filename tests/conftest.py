@@ -1,0 +1,85 @@
+"""What every test stands on: a machine without settings of its own, the suite at a tag, a fresh product."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import suite_repo
+from hypothesis import HealthCheck, settings
+
+# No example is judged by its duration: machines differ.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the user's home, git and Copier settings out of the tests. Only downloads are shared with the user."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "copier.yml").write_text("{}\n")
+    (home / "gitconfig").write_text(
+        "[user]\n  name = Tester\n  email = tester@example.com\n"
+        "[init]\n  defaultBranch = main\n[core]\n  symlinks = true\n[advice]\n  detachedHead = false\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        # The programs of this environment first: also where it was not activated.
+        patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+        for variable, folder in _downloads().items():
+            patch.setenv(variable, folder)
+        for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_", "OUTER_"))]:
+            patch.delenv(name)
+        for name in ("NO_COLOR", "FORCE_COLOR", "DATA_ROOT", "INPUT_ROOT"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(home))
+        patch.setenv("USERPROFILE", str(home))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("LOCALAPPDATA", str(home / "local"))
+        patch.setenv("COPIER_SETTINGS_PATH", str(home / "copier.yml"))
+        patch.setenv("COPIER_CACHE_DIR", str(home / "copier"))  # one for each worker: Copier's is not locked
+        patch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield
+
+
+def _downloads() -> dict[str, str]:
+    """Caches of packages and interpreters, which must not move with HOME."""
+
+    def told(*command: str) -> str:
+        if shutil.which(command[0]) is None:
+            return ""
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    uv = str(Path(sys.executable).with_name("uv"))
+    uv = uv if shutil.which(uv) else "uv"
+    found = {
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or told(uv, "cache", "dir"),
+        "UV_PYTHON_INSTALL_DIR": os.environ.get("UV_PYTHON_INSTALL_DIR") or told(uv, "python", "dir"),
+        "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR") or told(sys.executable, "-m", "pip", "cache", "dir"),
+        "PRE_COMMIT_HOME": os.environ.get("PRE_COMMIT_HOME") or str(Path.home() / ".cache" / "pre-commit"),
+    }
+    return {variable: folder for variable, folder in found.items() if folder}
+
+
+@pytest.fixture(scope="session")
+def suite(_isolated: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite as a git repository at its tag. Shared: read it, never change it."""
+    return suite_repo.clone(tmp_path_factory.mktemp("suite") / "data-product-blueprints")
+
+
+@pytest.fixture(scope="session")
+def _rendered(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    product = suite_repo.render(tmp_path_factory.mktemp("rendered") / "flight-punctuality", suite)
+    return suite_repo.start(product)
+
+
+@pytest.fixture
+def product(_rendered: Path, tmp_path: Path) -> Path:
+    """A fresh product with the default answers, committed to git. The test's own."""
+    return Path(shutil.copytree(_rendered, tmp_path / "flight-punctuality", symlinks=True))
