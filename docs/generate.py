@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from outer.cli import _parser
 from outer.rule import FAMILIES, Change, Rule
 from outer.rules import RULES
@@ -130,31 +129,43 @@ def commands() -> Iterator[str]:
     summaries = {entry.dest: entry.help or "" for entry in group._choices_actions}
     yield "# Commands"
     yield ""
-    yield "`outer` is installed into a product at its pin by `noxfile.py`: `python3 noxfile.py -s check` runs `outer check`."
+    yield "A product's `noxfile.py` installs `outer` at the pin: `python3 noxfile.py -s check` runs `outer check`."
     yield "What follows `--` goes to the command: `python3 noxfile.py -s run -- --env prod`."
     yield ""
     yield from _table(
         ("command", "does"), ((f"[`outer {name}`](#outer-{name})", text) for name, text in summaries.items())
     )
     yield ""
-    yield "Results go to stdout, talk goes to stderr. Colours appear on a terminal only, and never where `NO_COLOR` is set."
+    yield "Results go to stdout, talk goes to stderr. Colours appear on a terminal only, never where `NO_COLOR` is set."
     yield "[Exit codes](exit-codes.md) are the same for every command. `outer --version` prints the version."
+    yield ""
+    yield "## For every command"
+    yield ""
+    shared = _options(next(iter(group.choices.values())))
+    for command in group.choices.values():
+        shared = [option for option in shared if option in _options(command)]
+    yield from _table(("option", "meaning"), shared)
     for name, command in group.choices.items():
         yield ""
-        yield from _command(name, summaries[name], command)
+        yield f"## outer {name}"
+        yield ""
+        yield f"{summaries[name][0].upper()}{summaries[name][1:]}."
+        yield ""
+        own = [option for option in _options(command) if option not in shared]
+        if own:
+            yield from _table(("option", "meaning"), own)
+            yield ""
+        examples = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  outer ")]
+        yield from ("```console", *(f"$ {line}" for line in examples), "```")
 
 
-def _command(name: str, summary: str, command: argparse.ArgumentParser) -> Iterator[str]:
-    yield f"## outer {name}"
-    yield ""
-    yield f"{summary[0].upper()}{summary[1:]}."
-    yield ""
-    options = [action for action in command._actions if action.help and action.help != argparse.SUPPRESS]
-    yield from _table(("option", "meaning"), ((_option(action), action.help or "") for action in options))
-    yield ""
-    yield "```console"
-    yield from (f"$ {line.strip()}" for line in (command.epilog or "").splitlines() if line.startswith("  outer "))
-    yield "```"
+def _options(command: argparse.ArgumentParser) -> list[tuple[str, str]]:
+    """The options of a command as people write them, each with its meaning."""
+    return [
+        (_option(action), (action.help or "").replace("<", "\\<"))
+        for action in command._actions
+        if action.help != argparse.SUPPRESS and action.dest != "help"
+    ]
 
 
 def _option(action: argparse.Action) -> str:
@@ -175,8 +186,8 @@ def questions() -> Iterator[str]:
     computed = [name for name, entry in asked.items() if entry.get("when") is False]
     yield "# Questions"
     yield ""
-    yield "What `copier copy` asks, in this order. Without a terminal give answers as `-d name=value`, or in a YAML file"
-    yield "with `--data-file`, and take the defaults with `--defaults`. `blueprint` has no default on purpose."
+    yield "What `copier copy` asks, in this order. Without a terminal give answers as `-d name=value`, or in a YAML"
+    yield "file with `--data-file`, and take the defaults with `--defaults`. `blueprint` has no default on purpose."
     section = ""
     for name, entry in asked.items():
         if name in computed:
@@ -204,7 +215,7 @@ def _documents(source: str) -> Iterator[dict[str, Any]]:
         return found
 
     Loader.add_constructor("!include", include)
-    return yaml.load_all(source, Loader)  # type: ignore[no-any-return]  # noqa: S506 (a SafeLoader)
+    return yaml.load_all(source, Loader)
 
 
 def _section(source: str, name: str) -> str:
@@ -219,13 +230,13 @@ def _question(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield str(entry["help"]).strip()
     yield ""
-    many = ", several" if entry.get("multiselect") else ""
-    yield f"- Type: {entry['type']}{many}"
+    kind = {"str": "text", "int": "whole number", "bool": "true or false"}[entry["type"]]
+    yield f"- Type: {kind}{', several' if entry.get('multiselect') else ''}"
     if "placeholder" in entry:
         yield f"- Form: {entry['placeholder']}"
-    choices = entry.get("choices")
-    if choices:
-        yield "- Choices: " + "; ".join(_choice(choice, choices) for choice in choices)
+    if choices := entry.get("choices"):
+        yield "- Choices:"
+        yield from (f"  - {_choice(label, choices)}" for label in choices)
     if "default" in entry:
         yield f"- Default: `{_plain(entry['default'])}`"
     if message := _message(str(entry.get("validator", ""))):
@@ -234,15 +245,9 @@ def _question(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _choice(label: str, choices: Any) -> str:
     value = choices[label] if isinstance(choices, dict) else label
-    if not isinstance(value, dict):
-        return f"`{value}`" if value == label else f"`{value}` ({_lower(label)})"
-    return f"`{value['value']}` ({_lower(label)}; not when {_message(value['validator'])})"
-
-
-def _lower(label: str) -> str:
-    """The label without its own brackets, and without the capital of a sentence."""
-    plain = re.sub(r" \((.*)\)", r", \1", label)
-    return plain if plain[1:2].isupper() or plain[1:2].isdigit() else plain[0].lower() + plain[1:]
+    if isinstance(value, dict):
+        return f"`{value['value']}`: {label} (refused with: {_message(value['validator'])})"
+    return f"`{value}`" if value == label else f"`{value}`: {label}"
 
 
 def _plain(value: object) -> str:
@@ -263,8 +268,8 @@ def inner_yaml() -> Iterator[str]:
     example = (ROOT / "blueprints/polars/inner/inner.yaml.jinja").read_text(encoding="utf-8")
     yield "# inner/inner.yaml"
     yield ""
-    yield "The seam: the one file of the inner that the outer reads. It belongs to the team. The rules of the family INN"
-    yield "([INN001](rules.md#inn001) and after) and [REA005](rules.md#rea005) check it."
+    yield "The seam: the one file of the inner that the outer reads. It belongs to the team. The rules of the family"
+    yield "INN ([INN001](rules.md#inn001) and after) and [REA005](rules.md#rea005) check it."
     yield ""
     yield from _table(("key", "type", "must", "meaning"), _keys(schema))
     yield ""

@@ -29,9 +29,7 @@ _QUIET = (
     "--remote-debugging-pipe", "about:blank",
 )  # fmt: skip
 # Chromium reads commands from descriptor 3 and answers on 4, whatever numbers the pipes have here.
-_ON_3_AND_4 = (
-    "import os, sys; r, w, *c = sys.argv[1:]; os.dup2(int(r), 3); os.dup2(int(w), 4); os.execv(c[0], c)"
-)
+_ON_3_AND_4 = "import os, sys; r, w, *c = sys.argv[1:]; os.dup2(int(r), 3); os.dup2(int(w), 4); os.execv(c[0], c)"
 
 
 def chromium() -> str | None:
@@ -76,7 +74,14 @@ class Browser:
         self._events: list[dict[str, Any]] = []
 
     def open(
-        self, address: str, *, width: int, height: int = 900, dark: bool = False, script: bool = True, paper: bool = False
+        self,
+        address: str,
+        *,
+        width: int,
+        height: int = 900,
+        dark: bool = False,
+        script: bool = True,
+        paper: bool = False,
     ) -> View:
         """Load `address` in a fresh tab of `width` by `height` CSS pixels."""
         target = self.call("Target.createTarget", {"url": "about:blank"})["targetId"]

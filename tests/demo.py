@@ -76,10 +76,14 @@ A data product, from nothing to published data:
 Three things to try next:
 
   cd {PRODUCT.relative_to(Path.cwd()) if PRODUCT.is_relative_to(Path.cwd()) else PRODUCT}
-  python3 noxfile.py                       # all that CI does: check, test, run, verify
-  sed -i 's/on_time_share$/punctual_share/' outer/contracts/output/carrier_punctuality.v1.odcs.yaml
-  python3 noxfile.py -s run                # the data no longer keep the contract: nothing is published
-  git checkout . && python3 noxfile.py -s page    # take it back, and look at the product
+
+  1. All that CI does, on the samples in the product: check, test, run, verify
+       python3 noxfile.py
+  2. Promise another column than the workload writes: nothing is published, the last good version stays
+       sed -i 's/on_time_share$/punctual_share/' outer/contracts/output/carrier_punctuality.v1.odcs.yaml
+       python3 noxfile.py -s run
+  3. Take it back, and look at the page again
+       git checkout . && python3 noxfile.py -s page
 """)
 
 

@@ -5,20 +5,25 @@ Free of pytest, so that the demo and the benchmarks use it too. Nothing here rea
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from outer import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 TAG = f"v{__version__}"
 ANSWERS = {"blueprint": "polars"}
 """The one answer without a default."""
+CURRENT = ":current:"
+"""The release that a product is at."""
 
 _GIT = (
     "git",
@@ -87,7 +92,7 @@ def write(folder: Path, changes: Mapping[str, str | bytes | None]) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def render(target: Path, suite: Path, ref: str | None = TAG, **answers: Any) -> Path:
+def render(target: Path, suite: Path | str, ref: str | None = TAG, **answers: Any) -> Path:
     """`copier copy` of `suite` at `ref` to `target`, headless and without trust; None takes a folder as it lies there."""
     from copier import run_copy
 
@@ -98,11 +103,32 @@ def render(target: Path, suite: Path, ref: str | None = TAG, **answers: Any) -> 
 
 
 def update(product: Path, ref: str | None = None, **answers: Any) -> Path:
-    """`copier update --defaults` of the committed `product` to `ref` (None: the newest release), without trust."""
-    from copier import run_update
+    """`copier update --defaults` of the committed `product`, without trust.
 
+    To `ref`; to the newest release when it is None, and to the release that the product has when it is CURRENT.
+    """
+    from copier import VcsRef, run_update
+
+    target = VcsRef.CURRENT if ref == CURRENT else ref
     run_update(
-        product, data=answers, vcs_ref=ref, defaults=True, overwrite=True, quiet=True, unsafe=False, conflict="inline"
+        product,
+        data=answers,
+        vcs_ref=target,
+        defaults=True,
+        overwrite=True,
+        quiet=True,
+        unsafe=False,
+        conflict="inline",
+    )
+    return product
+
+
+def recopy(product: Path) -> Path:
+    """`copier recopy` of `product` at the release and with the answers that it has, as `outer check` advises."""
+    from copier import VcsRef, run_recopy
+
+    run_recopy(
+        product, vcs_ref=VcsRef.CURRENT, defaults=True, skip_answered=True, overwrite=True, quiet=True, unsafe=False
     )
     return product
 
@@ -132,12 +158,77 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def complaints(product: Path) -> list[str]:
-    """What `outer check` of the working tree finds in `product`: `path:line: rule: message`, nothing when it is in order."""
-    from outer.check import check
-    from outer.product import load
+def executable(folder: Path) -> set[str]:
+    """Paths of the files below `folder` that may be executed."""
+    return {name for name, path in files(folder).items() if not path.is_symlink() and path.stat().st_mode & 0o100}
 
-    report = check(load(product), datetime.now(UTC).date())
-    assert report.rules > 40, "nearly nothing was checked"
-    crashed = [f"rule {rule} failed: {reason}" for rule, reason in report.crashed]
-    return crashed + [f"{f.path}:{f.place.line}: {f.rule}: {f.message}" for f in report.findings]
+
+def is_seed(path: str) -> bool:
+    """Whether the file at `path` of a product was written once and is the team's. Every other one is managed."""
+    return path == "README.md" or (path.startswith(("inner/", "outer/")) and path != "outer/standard.yaml")
+
+
+def complaints(product: Path, suite: Path = ROOT) -> list[str]:
+    """What `outer check` of `suite` finds in `product`: `path:line: rule: message`; nothing when it is in order."""
+    if suite == ROOT:
+        from outer.check import check
+        from outer.product import load
+
+        report = check(load(product), datetime.now(UTC).date())
+        assert report.rules > 40, "nearly nothing was checked"
+        assert not report.crashed
+        return [f"{f.path}:{f.place.line}: {f.rule}: {f.message}" for f in report.findings]
+    done = subprocess.run(
+        [sys.executable, "-m", "outer", "check", "--format", "json", "--product", product],
+        env=os.environ | {"PYTHONPATH": str(suite / "hooks")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    return [f"{f['path']}:{f['line']}: {f['rule']}: {f['message']}" for f in json.loads(done.stdout)["findings"]]
+
+
+def questions(folder: Path = ROOT) -> dict[str, dict[str, Any]]:
+    """Every question of the suite in `folder` by its name, those of the blueprints last."""
+    return {name: entry for name, entry in settings(folder).items() if not name.startswith("_")}
+
+
+def settings(folder: Path = ROOT) -> dict[str, Any]:
+    """All that copier.yml of the suite in `folder` says, with what it includes."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def include(_: Loader, node: yaml.ScalarNode) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for path in sorted(folder.glob(str(node.value))):
+            merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return merged
+
+    Loader.add_constructor("!include", include)
+    merged: dict[str, Any] = {}
+    for document in yaml.load_all((folder / "copier.yml").read_text(encoding="utf-8"), Loader):  # noqa: S506 (a safe one)
+        merged |= document
+    return merged
+
+
+def plant_blueprint(suite: Path, name: str) -> Path:
+    """Give the repository `suite` one more blueprint, tiny and complete, as `copier.yml` offers it; commit it."""
+    copier = suite / "copier.yml"
+    text = copier.read_text(encoding="utf-8")
+    choice = "    Polars (one fast process, DataFrames): polars\n"
+    assert choice in text
+    copier.write_text(text.replace(choice, f"{choice}    {name.capitalize()}: {name}\n"), encoding="utf-8")
+    inner = "{setup: 'true', workloads: [{name: build, technology: NAME, reads: [flights, airlines],\n"
+    inner += "  writes: [{{ output_port }}], depends_on: [], run: sh build.sh}], storage: [], test: 'true'}\n"
+    write(
+        suite / "blueprints" / name,
+        {
+            "blueprint.yml": f"{{name: {name}, technology: {name}}}\n",
+            "questions.yml": "{}\n",
+            "README.md": "# Planted\n",
+            "inner/inner.yaml.jinja": inner.replace("NAME", name),
+            "inner/build.sh": 'cp "$PORT_INPUT_FLIGHTS" "$PORT_OUTPUT_X"\n',
+        },
+    )
+    link = suite / "template" / f"{{% if blueprint == '{name}' %}}inner{{% endif %}}"
+    link.symlink_to(f"../blueprints/{name}/inner")
+    return commit(suite)

@@ -1,8 +1,9 @@
-"""`outer check`: every rule bites and none barks at a correct product; no run passes without having judged something."""
+"""`outer check`: every rule bites, none barks at a correct product, and nothing passes unjudged."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from outer import check as engine
 from outer import cli, report
 from outer.check import Report, check
 from outer.finding import Level
-from outer.product import DESCRIPTOR, INNER, WAIVERS, load
+from outer.product import DESCRIPTOR, WAIVERS, load
 from outer.rule import FAMILIES, Change, Rule
 from outer.rules import BY_ID, RULES
 
@@ -26,13 +27,7 @@ def judged(root: Path, as_of: date = TODAY) -> Report:
 
 
 def apply(root: Path, change: Change) -> None:
-    path = root / change.path
-    if change.new is None:
-        path.unlink()
-        return
-    text = path.read_text(encoding="utf-8")
-    assert change.old in text, f"the example does not fit the fresh product: {change.old!r} is not in {change.path}"
-    path.write_text(text.replace(change.old, change.new, 1), encoding="utf-8")
+    change.apply(root)
 
 
 def ids(result: Report) -> set[str]:
@@ -97,6 +92,7 @@ def waive(root: Path, **changes: str) -> None:
         "place": DESCRIPTOR,
         "reason": "The owner is being appointed.",
         "owner": "aviation-data@example.com",
+        "approver": "governance@example.com",
         "expires": "2030-02-01",
         **changes,
     }
@@ -167,7 +163,6 @@ def test_a_folder_that_is_no_product_is_a_usage_error(tmp_path: Path, capsys: py
 
 
 def test_a_run_without_rules_or_objects_is_not_a_pass(product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "RULES", ())
     monkeypatch.setattr(engine.check, "__defaults__", ((),))
     assert cli.main(["check", "--product", str(product)]) == 3
 
@@ -178,15 +173,9 @@ def test_a_rule_that_fails_itself_is_an_internal_error(
     def broken(_: object) -> object:
         raise ZeroDivisionError("oops")
 
-    rule = BY_ID["OWN001"]
-    object.__setattr__(rule, "check", broken)
-    try:
-        assert cli.main(["check", "--product", str(product)]) == 4
-    finally:
-        monkeypatch.undo()
-        from outer.rules import describe
-
-        object.__setattr__(rule, "check", lambda subject: describe._owned(subject))
+    rules = (replace(BY_ID["OWN001"], check=broken), BY_ID["OWN002"])
+    monkeypatch.setattr(engine.check, "__defaults__", (rules,))
+    assert cli.main(["check", "--product", str(product)]) == 4
     assert "OWN001" in capsys.readouterr().err
 
 
@@ -206,9 +195,7 @@ def test_json_holds_every_finding_with_its_place(product: Path, capsys: pytest.C
     assert finding["line"] > 1
 
 
-def test_text_of_a_file_cannot_start_a_command_of_the_host(
-    product: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_of_a_file_cannot_start_a_command_of_the_host(product: Path, capsys: pytest.CaptureFixture[str]) -> None:
     apply(product, Change(DESCRIPTOR, "domain: aviation", 'domain: "x\\n::error::planted%0A"'))
     assert cli.main(["check", "--format", "github", "--product", str(product)]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -223,11 +210,35 @@ def test_colours_appear_only_on_a_terminal(product: Path, capsys: pytest.Capture
     assert "\x1b" in report.text(judged(product), colour=True)
 
 
-def test_warnings_alone_do_not_fail_the_gate(product: Path) -> None:
-    apply(product, Change(INNER, "reads: [flights, airlines]", "reads: [flights]"))
-    result = judged(product)
-    assert not report.passed(result)
-    assert result.at(Level.WARNING) == ()
+def staged(product: Path, as_of: date, *, drafts: bool = False, **life: object) -> Report:
+    """`product` without an owner, judged by the rule OWN001 alone, at another point of its life."""
+    apply(product, BY_ID["OWN001"].bad)
+    return check(load(product), as_of, (replace(BY_ID["OWN001"], **life), BY_ID["OWN002"]), drafts=drafts)  # type: ignore[arg-type]
+
+
+def test_a_rule_in_grace_warns_and_names_the_day_from_which_it_is_an_error(product: Path) -> None:
+    result = staged(product, date(2029, 12, 31), enforced_from=TODAY)
+    assert report.passed(result)
+    (finding,) = result.at(Level.WARNING)
+    assert "an error from 2030-01-01" in finding.message
+
+
+def test_a_rule_is_an_error_from_the_day_on_which_it_is_enforced(product: Path) -> None:
+    assert not report.passed(staged(product, TODAY, enforced_from=TODAY))
+
+
+def test_a_draft_of_a_rule_is_reported_only_when_asked_for(product: Path) -> None:
+    assert staged(product, TODAY, draft=True).findings == ()
+
+
+def test_a_draft_of_a_rule_never_fails_the_gate(product: Path) -> None:
+    result = staged(product, TODAY, draft=True, drafts=True)
+    assert report.passed(result)
+    assert [finding.level for finding in result.findings] == [Level.INFO]
+
+
+def test_a_retired_rule_is_not_judged(product: Path) -> None:
+    assert staged(product, TODAY, retired=True).findings == ()
 
 
 def test_a_contract_in_a_link_to_outside_is_refused_and_not_read(product: Path, tmp_path: Path) -> None:

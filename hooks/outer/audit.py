@@ -3,10 +3,12 @@
 The footer of the file proves what it can; one scan decides all rules about rows; keys and queries cost one more each.
 """
 
+# ruff: noqa: S608 (names and texts are quoted by `identifier` and `literal`; the connection is locked in anyway)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 from outer.datatypes import fits, kind, length, physical, same
 from outer.model import Column, Contract
 from outer.parquet import Table, Unusable, identifier, literal, opened
-from outer.quality import Unknown, judge, metric, query
+from outer.quality import Unknown, is_percent, judge, measure, query, subjects
 from outer.result import AuditReport, How, Outcome, Result, Severity
 from outer.servicelevel import allowed_age, newest
 from outer.yamlfile import Pointer, show
@@ -26,11 +28,12 @@ OPEN = ("public", "internal")
 MASK = "***"
 EXAMPLES = 5
 
-_LABELS = frozenset(
-    "id name description businessName authoritativeDefinitions tags customProperties physicalName logicalType "
-    "logicalTypeOptions physicalType primaryKey primaryKeyPosition partitionKeyPosition required unique classification "
-    "encryptedName transformSourceObjects transformLogic transformDescription examples criticalDataElement quality".split()
-)
+_LABELS = frozenset({
+    "id", "name", "description", "businessName", "authoritativeDefinitions", "tags", "customProperties", "physicalName",
+    "logicalType", "logicalTypeOptions", "physicalType", "primaryKey", "primaryKeyPosition", "partitionKeyPosition",
+    "required", "unique", "classification", "encryptedName", "transformSourceObjects", "transformLogic",
+    "transformDescription", "examples", "criticalDataElement", "quality",
+})  # fmt: skip
 """Keys of a column that are judged elsewhere in this module, or promise nothing about the data."""
 
 _UNCHECKED = {
@@ -39,10 +42,10 @@ _UNCHECKED = {
     "properties": "what is nested in a column is not looked into",
     "items": "what is nested in a column is not looked into",
 }
-_TABLE_LABELS = frozenset(
-    "id name description businessName authoritativeDefinitions tags customProperties physicalName logicalType "
-    "physicalType dataGranularityDescription properties quality".split()
-)
+_TABLE_LABELS = frozenset({
+    "id", "name", "description", "businessName", "authoritativeDefinitions", "tags", "customProperties", "physicalName",
+    "logicalType", "physicalType", "dataGranularityDescription", "properties", "quality",
+})  # fmt: skip
 
 
 def audit(contract: Contract, data: Path, *, published: datetime | None, as_of: datetime) -> AuditReport:
@@ -132,7 +135,7 @@ class _Audit:
             # Two clauses may have the same name; their ids may not.
             seen[result.rule] = seen.get(result.rule, 0) + 1
             number = seen[result.rule]
-            named.append(result if number == 1 else _renamed(result, f"{result.rule}#{number}"))
+            named.append(result if number == 1 else replace(result, rule=f"{result.rule}#{number}"))
         return AuditReport(self.contract.id, self.contract.version, footer.rows, footer.bytes, tuple(named))
 
     # --- Structure, from the footer ---------------------------------------------------------------
@@ -221,18 +224,29 @@ class _Audit:
             if name in ("format", "defaultTimezone"):
                 self._unsaid(pointer, rule, "it describes text; the type of the column is checked by itself")
                 continue
+            if name == "timezone" and kind(found) == "timestamp" and isinstance(value, bool):
+                outcome: Outcome = "passed" if ("TIME ZONE" in found) is value else "failed"
+                self._say(pointer, rule, outcome, "file metadata", f"{'a' if value else 'no'} time zone", found)
+                continue
             try:
                 bad, expected = self._option(name, value, column, found)
             except Unknown as error:
                 if typed:
-                    self._say(pointer, rule, "failed", "declared only", f"{name} {show(value)}", reason=f"unknown rule: {error}")
+                    self._say(
+                        pointer,
+                        rule,
+                        "failed",
+                        "declared only",
+                        f"{name} {show(value)}",
+                        reason=f"unknown rule: {error}",
+                    )
                 else:
                     self._unsaid(pointer, rule, "the column has another type")
                 continue
             self._rows(pointer, rule, bad, expected, column)
 
     def _option(self, name: str, value: Any, column: Column, found: str) -> tuple[str, str]:
-        """The condition in SQL that a bad row meets, and what is expected. Raises `Unknown` for a clause nobody knows."""
+        """The condition in SQL that a bad row meets, and what is expected. Raises `Unknown`."""
         sql, sort = _sql(column), kind(found)
         comparison = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}.get(name)
         if comparison and sort in ("integer", "number", "date", "time", "timestamp"):
@@ -249,9 +263,6 @@ class _Audit:
             return f"NOT (length({sql}::VARCHAR) {sign} {value})", f"length {sign} {value}"
         if name == "pattern" and sort == "string" and isinstance(value, str):
             return f"NOT {self._matches(sql, value)}", f"pattern {value}"
-        if name == "timezone" and sort == "timestamp" and isinstance(value, bool):
-            wrong = ("TIME ZONE" in found) is not value
-            return ("true" if wrong else "false"), f"{'a' if value else 'no'} time zone in the type {found}"
         if name in ("minItems", "maxItems") and sort == "array" and isinstance(value, int):
             sign = ">=" if name == "minItems" else "<="
             return f"NOT (len({sql}) {sign} {value})", f"{sign} {value} items"
@@ -351,8 +362,8 @@ class _Audit:
         )
 
     def _examples(self, bad: str, column: Column) -> tuple[Mapping[str, str], ...]:
-        key = [c for c in self.contract.columns if c.key_position and self._found(c) is not None]
-        columns = tuple(dict.fromkeys((*sorted(key, key=lambda c: c.key_position or 0), column)))
+        key = [c for c in self.contract.columns if c.key_position and c is not column and self._found(c) is not None]
+        columns = (*sorted(key, key=lambda c: c.key_position or 0), column)
         shown = ", ".join(f"{_sql(c)}::VARCHAR" for c in columns)
         query = f"SELECT {shown} FROM {identifier(self.table.name)} WHERE {bad} ORDER BY ALL LIMIT {EXAMPLES}"
         try:
@@ -383,15 +394,13 @@ class _Audit:
     def _metric(
         self, clause: Mapping[str, Any], pointer: Pointer, rule: str, severity: Severity, column: Column | None
     ) -> None:
-        columns = {c.name: c for c in self.contract.columns}
-        types = {c.name: found for c in self.contract.columns if (found := self._found(c)) is not None}
-        needed = metric.columns(clause, column, columns)
+        needed = subjects(clause, column, {c.name: c for c in self.contract.columns})
         judge(clause, 0)  # an operator that nobody knows is said before any work
-        if any(c.name not in types for c in needed):
+        types = {_sql(c): found for c in needed if (found := self._found(c)) is not None}
+        if len(types) < len(needed):
             self._missing(pointer, rule, severity)
             return
-        measure = metric.measure(clause, needed, types, _sql, self._matches)
-        percent = metric.is_percent(clause)
+        percent = is_percent(clause)
 
         def verdict(value: Any) -> Result:
             rows = self.table.footer.rows
@@ -404,7 +413,7 @@ class _Audit:
                 bad, bad / rows if bad is not None and rows else None, (), "", self._place(pointer),
             )  # fmt: skip
 
-        self.counted.append(_Counted(measure, verdict))
+        self.counted.append(_Counted(measure(clause, types, self._matches), verdict))
 
     def _query(
         self, clause: Mapping[str, Any], pointer: Pointer, rule: str, severity: Severity, column: Column | None
@@ -542,12 +551,6 @@ def _severity(clause: Mapping[str, Any]) -> Severity:
     if word in ("warning", "warn", "minor", "low"):
         return "warning"
     return "info" if word in ("info", "trivial") else "error"
-
-
-def _renamed(result: Result, rule: str) -> Result:
-    from dataclasses import replace
-
-    return replace(result, rule=rule)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,9 +33,9 @@ _SIZED = re.compile(r"([A-Z][A-Z0-9_ ]*?)\s*\(\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _KINDS = {
     **dict.fromkeys(_WHOLE, "integer"),
-    "BOOLEAN": "boolean", "FLOAT": "number", "DOUBLE": "number", "VARCHAR": "string", "UUID": "string", "JSON": "object",
-    "BLOB": "binary", "DATE": "date", "TIME": "time", "TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp",
-    "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "BOOLEAN": "boolean", "FLOAT": "number", "DOUBLE": "number", "VARCHAR": "string", "UUID": "string",
+    "JSON": "object", "BLOB": "binary", "DATE": "date", "TIME": "time",
+    "TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp",
 }  # fmt: skip
 _FITTING = {"number": {"number", "integer"}, "string": {"string", "object"}, "object": {"object"}, "array": {"array"}}
 

@@ -22,8 +22,8 @@ from outer.product import ANSWERS, File
 def managed_files(answers: File) -> Mapping[str, bytes]:
     """Every managed file of a product with these answers: path from its root -> content.
 
-    Rendering takes Copier's import and half a second, so the result is kept per user, under a key of all that it depends
-    on. Raises `UsageError` when the answers no longer fit the questions.
+    Rendering takes Copier's import and half a second, so the result is kept per user, under a key of all that it
+    depends on. Raises `UsageError` when the answers no longer fit the questions.
     """
     sources = suite.outer_half()
     key = sha256(__version__.encode())

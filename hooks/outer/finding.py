@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,4 +29,25 @@ class Finding:
     message: str
     todo: str
     waived: str = ""
-    """Reason of the waiver that accepts it; empty where none does."""
+    """Why it is accepted, by a waiver or by the baseline; empty where it is not."""
+    baselined: bool = False
+    """Whether it is the baseline that accepts it."""
+    key: str = ""
+    """The message without what the stage of the rule adds to it."""
+
+
+def fingerprints(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """A name for each of `findings` that stays when lines move: 16 hexadecimal digits and a number.
+
+    It is made from rule, file and message; the number tells findings apart that agree in all three, in their order.
+    """
+    from hashlib import sha256
+
+    seen: Counter[str] = Counter()
+    names: list[str] = []
+    for finding in findings:
+        text = "\0".join((finding.rule, finding.path, finding.key or finding.message))
+        digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        seen[digest] += 1
+        names.append(f"{digest}:{seen[digest]}")
+    return tuple(names)

@@ -3,6 +3,8 @@
 Quality rules are SQL that a contract brings along, and a contract may come from a stranger's pull request.
 """
 
+# ruff: noqa: S608 (paths are quoted by `literal`)
+
 from __future__ import annotations
 
 import tempfile
@@ -92,7 +94,9 @@ def opened(path: Path, name: str = "data") -> Iterator[Table]:
                 connection.execute(f"CREATE VIEW {identifier(name)} AS {_reading(path)}")
                 allowed = ", ".join(literal(p) for p in dict.fromkeys((str(path), _escaped(path))))
                 connection.execute(f"SET allowed_paths = [{allowed}]")
-                connection.execute("SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true")
+                connection.execute(
+                    "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
+                )
             except (duckdb.Error, OSError) as error:
                 raise Unusable(_line(error)) from None
             yield Table(name, footer, connection)
@@ -112,9 +116,7 @@ def literal(text: str) -> str:
 
 def _footer(connection: duckdb.DuckDBPyConnection, path: Path) -> Footer:
     file = _escaped(path)
-    schema = connection.execute(
-        "SELECT name, num_children FROM parquet_schema(?)", [file]
-    ).fetchall()
+    schema = connection.execute("SELECT name, num_children FROM parquet_schema(?)", [file]).fetchall()
     names = list(_top(schema))
     described = connection.execute(f"DESCRIBE {_reading(path)}").fetchall()
     if len(described) != len(names) or len({n.casefold() for n in names}) != len(names):

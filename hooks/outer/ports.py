@@ -29,6 +29,7 @@ class Location:
 class Locations:
     """All ports of a product in one environment. `root` is the folder whose `current` publishes the output ports."""
 
+    product_root: Path
     root: Path
     inputs: tuple[Location, ...]
     outputs: tuple[Location, ...]
@@ -51,7 +52,7 @@ def resolve(product: DataProduct, environment: str, given: Mapping[str, Path]) -
     _check_variables("input port", product.inputs)
     _check_variables("output port", product.outputs)
     inputs = tuple(_input(product, port, environment, given.get(port.name)) for port in product.inputs)
-    return Locations(root, inputs, outputs)
+    return Locations(product.source.root, root, inputs, outputs)
 
 
 def resolve_outputs(product: DataProduct, environment: str) -> tuple[Path, tuple[Location, ...]]:
@@ -149,7 +150,9 @@ def _served(product: DataProduct, port: Port, environment: str) -> tuple[Path, s
         )
     path = interpolate(server.path, where).strip()
     if not path or path.startswith("~") or "\0" in path:
-        raise UsageError(f"{where}: {show(path)} is no path of a file", "Write a path, absolute or from the root of the product.")
+        raise UsageError(
+            f"{where}: {show(path)} is no path of a file", "Write a path, absolute or from the root of the product."
+        )
     return Path(os.path.normpath(product.source.root / path)), where
 
 

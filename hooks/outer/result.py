@@ -17,7 +17,7 @@ class Result:
     """The verdict on one rule."""
 
     rule: str
-    """Stable id: `columns`, `type:flight_date`, `primaryKey`, `minimum:flights`, `quality:has_rows`, `sla:freshness`."""
+    """Stable id: `columns`, `type:carrier`, `primaryKey`, `minimum:flights`, `quality:has_rows`, `sla:freshness`."""
     outcome: Outcome
     how: How
     expected: str = ""

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from outer.finding import Finding, Level
 from outer.product import File, Product, lookup
 from outer.yamlfile import Place, Pointer
+
+
+class Stage(StrEnum):
+    """Where a rule is in its life. Everything is judged for a given day, so that a result can be repeated."""
+
+    DRAFT = "draft"
+    """Reported only when asked for, as information."""
+    GRACE = "grace"
+    """Reported as a warning that names the day from which it is an error."""
+    ENFORCED = "enforced"
+    RETIRED = "retired"
+    """No longer judged; the id is never used again."""
 
 
 class Scope(StrEnum):
@@ -67,16 +80,33 @@ class Said:
     steps: Pointer = ()
     path: str = ""
     """Another file than the object's own; the place is then `at`."""
-    at: Place = Place()
+    at: Place = field(default_factory=Place)
 
 
 @dataclass(frozen=True)
 class Change:
-    """An example: this text in a file of a fresh product, and what takes its place. Without `new` the file goes."""
+    """An example: this text in a file of a fresh product, and what takes its place.
+
+    Without `new` the file goes; without `old` it is written anew.
+    """
 
     path: str
     old: str = ""
     new: str | None = None
+
+    def apply(self, root: Path) -> None:
+        """Make the change in the product at `root`. Raises `ValueError` when its text is not there to be changed."""
+        path = root / self.path
+        if self.new is None:
+            path.unlink()
+        elif not self.old:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.new, encoding="utf-8")
+        else:
+            text = path.read_text(encoding="utf-8")
+            if self.old not in text:
+                raise ValueError(f"{self.path} does not hold {self.old!r}")
+            path.write_text(text.replace(self.old, self.new, 1), encoding="utf-8")
 
 
 Check = Callable[[Subject], Iterator[Said]]
@@ -98,6 +128,21 @@ class Rule:
     check: Check
     level: Level = Level.ERROR
     since: str = "0.1.0"
+    """Version of the suite that brought it."""
+    enforced_from: date | None = None
+    """Day from which it is enforced; before it there is grace. None: from the start."""
+    draft: bool = False
+    retired: bool = False
+
+    def stage(self, as_of: date) -> Stage:
+        """The stage of the rule's life on the day `as_of`."""
+        if self.retired:
+            return Stage.RETIRED
+        if self.draft:
+            return Stage.DRAFT
+        if self.enforced_from and as_of < self.enforced_from:
+            return Stage.GRACE
+        return Stage.ENFORCED
 
     @property
     def family(self) -> str:
@@ -105,13 +150,19 @@ class Rule:
         return FAMILIES[self.id[:3]]
 
     def finding(self, subject: Subject, said: Said) -> Finding:
-        """What the check said, as a finding with its place."""
+        """What the check said, as a finding with its place, at the level that its stage allows."""
         file = subject.file
         if said.path or file is None:
             path, place = said.path or "outer", said.at
         else:
             path, place = file.path, file.place(*subject.pointer, *said.steps)
-        return Finding(self.id, self.level, path, place, said.message, self.todo)
+        level, message = self.level, said.message
+        match self.stage(subject.as_of):
+            case Stage.DRAFT:
+                level, message = Level.INFO, f"{message} (draft of a rule)"
+            case Stage.GRACE if level is Level.ERROR:
+                level, message = Level.WARNING, f"{message} (an error from {self.enforced_from})"
+        return Finding(self.id, level, path, place, message, self.todo, key=said.message)
 
 
 FAMILIES: Mapping[str, str] = {
@@ -126,6 +177,8 @@ FAMILIES: Mapping[str, str] = {
     "INN": "Inner seam: what the outer knows of the inner",
     "INT": "Integrity: managed files and the pin",
     "WAI": "Waivers",
+    "BAS": "Baseline: findings that a product had when it adopted the standard",
+    "ORG": "Organisation: policies that a platform team added",
 }
 
 
@@ -137,12 +190,11 @@ def rule(
     why: str,
     todo: str,
     bad: Change,
-    level: Level = Level.ERROR,
-    since: str = "0.1.0",
+    **life: Any,
 ) -> Callable[[Check], Rule]:
-    """Make the decorated check a rule."""
+    """Make the decorated check a rule. `life` holds what differs from the usual: level, enforced_from, draft …"""
 
     def decorate(check: Check) -> Rule:
-        return Rule(id, title, why, todo, scope, bad, check, level, since)
+        return Rule(id, title, why, todo, scope, bad, check, **life)
 
     return decorate

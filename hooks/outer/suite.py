@@ -1,7 +1,7 @@
 """The suite that this command belongs to: where its template lies, and which version it is.
 
-An installed command carries copier.yml, template/ and blueprints/ inside the package; in a checkout of the suite they lie
-beside hooks/.
+An installed command carries copier.yml, template/ and blueprints/ inside the package; in a checkout of the suite they
+lie beside hooks/.
 """
 
 from __future__ import annotations

@@ -19,9 +19,7 @@ class Talk:
     and not where NO_COLOR is set (https://no-color.org).
     """
 
-    def __init__(
-        self, *, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self._stream = stream or sys.stderr
@@ -43,12 +41,11 @@ class Talk:
         """End the step with what came out of it; `text` is left out where the line says it already."""
         took = time.monotonic() - self._since
         if not self.quiet:
+            said = [] if self._open == text else [text]
             if self._open is None:
-                said = f"{self._marks['done']} {text}"
-            else:
-                said = "" if self._open == text else f" {text}"
-            said += f" {detail}" if detail else ""
-            self._write(f"{said} {self._paint('dim', seconds(took))}\n")
+                said.insert(0, self._marks["done"])
+            line = " ".join([*said, *filter(None, [detail]), self._paint("dim", seconds(took))])
+            self._write(f"{'' if self._open is None else ' '}{line}\n")
         self._open = None
 
     def fail(self, text: str) -> None:

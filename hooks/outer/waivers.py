@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from fnmatch import fnmatchcase
 
 from outer.finding import Finding
 from outer.product import Product
+
+NEVER_WAIVED = ("WAI", "BAS")
+"""Families whose findings nobody can accept: they judge the accepting itself."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,28 @@ class Waiver:
     index: int
     rule: str
     place: str
+    """Path of a file from the product's root, or a pattern in which `*` and `?` stand for any text and any character."""
     reason: str
+    owner: str
+    """Who mends the cause."""
+    approver: str
+    """Who has agreed."""
     expires: date | None
     """Last day on which it counts; None where the date cannot be read, and then it never counts."""
 
+    def in_force(self, as_of: date) -> bool:
+        """Whether it counts on the day `as_of`: without a reason or a date that can be read, never."""
+        return bool(self.reason and self.expires and as_of <= self.expires)
+
+    def days_left(self, as_of: date) -> int:
+        """Whole days after `as_of` on which it still counts."""
+        return (self.expires - as_of).days if self.expires else 0
+
     def covers(self, finding: Finding) -> bool:
-        return self.rule == finding.rule and self.place == finding.path
+        """Whether `finding` is the one that it accepts."""
+        if self.rule != finding.rule or finding.rule.startswith(NEVER_WAIVED):
+            return False
+        return self.place == finding.path or fnmatchcase(finding.path, self.place)
 
 
 def waivers(product: Product) -> tuple[Waiver, ...]:
@@ -31,15 +51,8 @@ def waivers(product: Product) -> tuple[Waiver, ...]:
     found: list[Waiver] = []
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, dict):
-            found.append(
-                Waiver(
-                    index=index,
-                    rule=str(entry.get("rule") or ""),
-                    place=str(entry.get("place") or ""),
-                    reason=str(entry.get("reason") or "").strip(),
-                    expires=day(entry.get("expires")),
-                )
-            )
+            words = {key: str(entry.get(key) or "").strip() for key in ("rule", "place", "reason", "owner", "approver")}
+            found.append(Waiver(index=index, expires=day(entry.get("expires")), **words))
     return tuple(found)
 
 
@@ -56,16 +69,13 @@ def apply(
 ) -> tuple[tuple[Finding, ...], frozenset[int]]:
     """Mark the findings that a waiver accepts on the day `as_of`.
 
-    Returns all findings, and the positions of the waivers that accepted one. Rules of the family WAI cannot be waived.
+    Returns all findings, and the positions of the waivers that accepted one.
     """
-    in_force = [w for w in known if w.reason and w.expires and as_of <= w.expires]
+    in_force = [waiver for waiver in known if waiver.in_force(as_of)]
     used: set[int] = set()
     result: list[Finding] = []
     for finding in findings:
-        waiver = next((w for w in in_force if w.covers(finding)), None)
-        if waiver is None or finding.rule.startswith("WAI"):
-            result.append(finding)
-        else:
-            used.add(waiver.index)
-            result.append(replace(finding, waived=waiver.reason))
+        covering = [waiver for waiver in in_force if waiver.covers(finding)]
+        used.update(waiver.index for waiver in covering)
+        result.append(replace(finding, waived=covering[0].reason) if covering else finding)
     return tuple(result), frozenset(used)

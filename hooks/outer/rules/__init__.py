@@ -1,17 +1,24 @@
-"""Every rule of the standard, one module to a family or two. A rule is found here by being defined in one of them."""
+"""Every rule of the standard, one module to a family or two. A rule is found here by being defined in one of them.
+
+Those of the organisation come from outer/organisation/.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from outer.declared import policies
 from outer.rule import Rule
-from outer.rules import contract, describe, identity, inner, integrity, readable, references, waiver
+from outer.rules import baseline, contract, describe, identity, inner, integrity, readable, references, waiver
 
-_MODULES = (readable, identity, describe, references, contract, inner, integrity, waiver)
+_MODULES = (readable, identity, describe, references, contract, inner, integrity, waiver, baseline)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
-        (value for module in _MODULES for value in vars(module).values() if isinstance(value, Rule)),
+        (
+            *(value for module in _MODULES for value in vars(module).values() if isinstance(value, Rule)),
+            *policies(),
+        ),
         key=lambda rule: rule.id,
     )
 )

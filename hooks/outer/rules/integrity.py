@@ -19,7 +19,7 @@ _LARGEST = 1024 * 1024
     "INT001",
     Scope.PRODUCT,
     title="Managed files are byte for byte what the pinned standard renders from the answers.",
-    why="A gate that can be edited by the change that it judges is no gate, and an edit here is lost at the next update.",
+    why="A gate that the change it judges can edit is no gate, and an edit here is lost at the next update.",
     todo="Undo the edit (`git checkout` the file, or `copier recopy -r :current: -A --overwrite`); "
     "needs of your own have places of their own, see AGENTS.md.",
     bad=Change("outer/standard.yaml", "longest_days: 90", "longest_days: 9000"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from outer.finding import Level
 from outer.product import WAIVERS
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.waivers import day
 from outer.yamlfile import show
 
-_KEYS = ("rule", "place", "reason", "owner", "expires")
+_KEYS = ("rule", "place", "reason", "owner", "approver", "expires")
 
 
 def _waiver(**changes: str) -> Change:
@@ -19,6 +20,7 @@ def _waiver(**changes: str) -> Change:
         "place": "outer/contracts/output/carrier_punctuality.v1.odcs.yaml",
         "reason": "The glossary is being written.",
         "owner": "aviation-data@example.com",
+        "approver": "governance@example.com",
         "expires": '"2999-01-01"',
         **changes,
     }
@@ -29,7 +31,7 @@ def _waiver(**changes: str) -> Change:
 @rule(
     "WAI001",
     Scope.WAIVER,
-    title="A waiver has rule, place, reason, owner and expires, and no other key.",
+    title="A waiver has rule, place, reason, owner, approver and expires, and no other key.",
     why="An exception that nobody answers for, or that is misspelt, is a hole.",
     todo="Complete the waiver; the head of outer/waivers.yaml shows one.",
     bad=_waiver(reason=""),
@@ -94,4 +96,5 @@ unused = rule(
     why="A waiver that matches nothing waits for the next, perhaps different, mistake at its place.",
     todo="Delete the waiver.",
     bad=_waiver(),
+    level=Level.WARNING,
 )(_judged_by_the_engine)

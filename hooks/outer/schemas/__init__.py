@@ -1,4 +1,4 @@
-"""JSON Schemas and what they say of a file. Those of Bitol come from the packages that carry them; nothing is copied here."""
+"""JSON Schemas and what they say of a file. Those of Bitol come from the packages that carry them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def api_versions(standard: str) -> tuple[str, ...]:
 
 
 def problems(file: File, standard: str) -> Iterator[Problem]:
-    """What the JSON Schema of `standard` ("odps", "odcs", "inner", "standard" or "waivers") says against `file`, deepest first.
+    """What the JSON Schema of `standard` (odps, odcs, inner, standard or waivers) says against `file`, deepest first.
 
     An `apiVersion` that is not supported is a problem of its own: a schema of another version proves nothing.
     """

@@ -5,10 +5,12 @@ Sources: https://schema.org/Dataset and W3C DCAT 3, https://www.w3.org/TR/vocab-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from outer.model import Column, DataProduct, Port, custom
+from outer.page.evidence import Evidence
+from outer.page.words import iso
+from outer.receipt import OutputRecord
 
 _MEDIA = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv", "json": "application/json"}
 _LICENCES = {
@@ -18,14 +20,9 @@ _LICENCES = {
 }
 
 
-def dataset(
-    product: DataProduct, environment: str, published: str | None, sizes: Mapping[str, int]
-) -> dict[str, Any]:
-    """`product` as JSON-LD.
-
-    `published` is the time of the last publication (ISO 8601, UTC) or None; `sizes` gives the bytes of each published
-    port by its name. Holds nothing but what the descriptor and the contracts say: no value of the data.
-    """
+def dataset(product: DataProduct, environment: str, evidence: Evidence) -> dict[str, Any]:
+    """`product` as JSON-LD, with time and size of what is published in `environment`. No value of the data is in it."""
+    published = iso(evidence.published) if evidence.published else None
     return _filled(
         {
             "@context": {"@vocab": "https://schema.org/", "dcat": "http://www.w3.org/ns/dcat#"},
@@ -49,12 +46,12 @@ def dataset(
                 }
             ),
             "isBasedOn": [port.contract.id for port in product.inputs],
-            "hasPart": [_part(p, environment, published, sizes.get(p.name)) for p in product.outputs],
+            "hasPart": [_part(p, environment, published, evidence.output(p)) for p in product.outputs],
         }
     )
 
 
-def _part(port: Port, environment: str, published: str | None, size: int | None) -> dict[str, Any]:
+def _part(port: Port, environment: str, published: str | None, record: OutputRecord | None) -> dict[str, Any]:
     contract = port.contract
     description = contract.file.get("schema", 0, "description") or contract.file.get("description", "purpose")
     return _filled(
@@ -76,7 +73,7 @@ def _part(port: Port, environment: str, published: str | None, size: int | None)
                         "name": server.environment,
                         "contentUrl": server.path,
                         "encodingFormat": _MEDIA.get(server.format, server.format),
-                        "contentSize": f"{size} B" if size and server.environment == environment else None,
+                        "contentSize": f"{record.bytes} B" if record and server.environment == environment else None,
                     }
                 )
                 for server in contract.servers

@@ -17,8 +17,10 @@ LABEL = 28
 """Cells of a label that are drawn; the whole label is in the tooltip."""
 _CELL = 7.9  # width of one cell of the 13 px monospace face; the widest in use is 0.605 em
 _HEIGHT, _GAP = 46, 14
-_BETWEEN = 76  # room between two columns, enough for a curve that can be followed
+_BETWEEN = 64  # room between two columns, enough for a curve that can be followed
 _MARGIN, _HEAD, _PAD = 20, 34, 24
+_LINE = 20  # one storage area
+_SCREEN = 520  # height that is seen at once
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Box:
     kind: str
     name: str
     note: str
+    column: int
     x: float
     y: float
     width: float
@@ -55,35 +58,34 @@ def draw(product: DataProduct, anchors: Mapping[str, str] | None = None) -> Mark
         *(("workload", [(w.name, w.technology) for w in layer]) for layer in layers),
         ("output", outputs),
     ]
-    tallest = max(len(items) for _, items in columns)
-    # Storage areas stand below the workloads, inside the same boundary.
-    storage = [(str(s.get("name")), str(s.get("technology"))) for s in inner.storage]
-    body = tallest * (_HEIGHT + _GAP) - _GAP
-    inner_rows = max(len(layer) for layer in layers)
-    inner_height = inner_rows * (_HEIGHT + _GAP) - _GAP
-    below = (26 + len(storage) * 20) if storage else 0
-    body = max(body, inner_height + below)
-
-    top = _MARGIN + _HEAD + _HEAD
+    body = max(_tall(items) for _, items in columns)
+    # Short columns stand in the middle, but where the drawing is taller than a screen, at its top.
+    centred = body <= _SCREEN
+    inside = body if centred else max(_tall(items) for kind, items in columns if kind == "workload")
+    storage = [_cut(f"{area.get('name')} · {area.get('technology')}") for area in inner.storage]
+    below = 30 + len(storage) * _LINE if storage else 0
+    top = _MARGIN + _HEAD * 2
     boxes: dict[str, Box] = {}
+    stacks: list[list[Box]] = []
     x: float = _MARGIN + _PAD
     inside_left = inside_right = 0.0
     for index, (kind, items) in enumerate(columns):
         width = _width(items)
         if kind == "workload":
-            width = max(width, 150.0)
+            width = max(width, 124.0, *(_cells(text) * _CELL + 20 for text in storage))
             inside_left = inside_left or x - _PAD
             inside_right = x + width + _PAD
-        height = len(items) * (_HEIGHT + _GAP) - _GAP + (below if kind == "workload" else 0)
-        y = top + (body - height) / 2
+        y = top + ((body - _tall(items)) / 2 if centred else 0)
+        stacks.append([])
         for name, note in items:
-            boxes[f"{kind}:{name}"] = Box(kind, name, note, x, y, width)
+            box = boxes[f"{kind}:{name}"] = Box(kind, name, note, len(stacks) - 1, x, y, width)
+            stacks[-1].append(box)
             y += _HEIGHT + _GAP
         # The boundary takes room of its own on both of its sides.
         following = columns[index + 1][0] if index + 1 < len(columns) else kind
         x += width + (_BETWEEN if items else 0) + (_PAD if following != kind else 0)
     right = max((b.x + b.width for b in boxes.values()), default=x)
-    total_width, total_height = right + _PAD + _MARGIN, top + body + _PAD * 2 + _MARGIN / 2
+    total_width, total_height = right + _PAD + _MARGIN, top + max(body, inside + below) + _PAD * 2 + _MARGIN / 2
 
     parts = [
         _frame("outer", _MARGIN / 2, _MARGIN / 2, total_width - _MARGIN, total_height - _MARGIN),
@@ -91,19 +93,20 @@ def draw(product: DataProduct, anchors: Mapping[str, str] | None = None) -> Mark
     ]
     inner_top = top - _PAD - 14
     parts += [
-        _frame("inner", inside_left, inner_top, inside_right - inside_left, body + _PAD * 2 + 14),
+        _frame("inner", inside_left, inner_top, inside_right - inside_left, inside + below + _PAD * 2 + 14),
         _words("boundary", inside_left + 14, inner_top + 20, "Inner: how it is made"),
     ]
     if storage:
-        y = top + (body + inner_height - below) / 2 + 26 + 6
-        parts.append(_words("boundary", inside_left + _PAD, y, "Storage"))
-        for name, technology in storage:
-            y += 18
-            parts.append(_words("note", inside_left + _PAD, y, _cut(f"{name} · {technology}")))
-    parts += [_edge(boxes[a], boxes[b]) for a, b in _edges(product) if a in boxes and b in boxes]
+        # What workloads keep between runs, below them and inside the same boundary.
+        x, y = inside_left + _PAD, top + inside + 34
+        parts.append(_words("boundary", x, y, "Storage"))
+        for text in storage:
+            y += _LINE
+            parts += [_drum(x, y - 10), _words("note", x + 18, y, text)]
+    parts += [_edge(boxes[a], boxes[b], stacks) for a, b in _edges(product)]
     parts += [_box(box, (anchors or {}).get(key)) for key, box in boxes.items()]
     return Markup(
-        '<svg class="lineage" xmlns="http://www.w3.org/2000/svg" role="img" width="{w:.0f}" height="{h:.0f}" '
+        '<svg class="lineage" xmlns="http://www.w3.org/2000/svg" role="group" width="{w:.0f}" height="{h:.0f}" '
         'viewBox="0 0 {w:.0f} {h:.0f}" aria-labelledby="lineage-title lineage-desc">'
         '<title id="lineage-title">Lineage of {title}</title><desc id="lineage-desc">{desc}</desc>'
         '<defs><marker id="lineage-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
@@ -150,6 +153,10 @@ def _edges(product: DataProduct) -> list[tuple[str, str]]:
     return found
 
 
+def _tall(items: Sequence[tuple[str, str]]) -> float:
+    return max(len(items) * (_HEIGHT + _GAP) - _GAP, 0)
+
+
 def _width(items: Sequence[tuple[str, str]]) -> float:
     cells = max((_cells(_cut(text)) for item in items for text in item), default=0)
     return max(cells * _CELL + 30, 110) if items else 0
@@ -157,10 +164,7 @@ def _width(items: Sequence[tuple[str, str]]) -> float:
 
 def _cells(text: str) -> int:
     """Width of `text` in cells of a monospace face; East Asian wide characters and emoji take two."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _cut(text: str) -> str:
@@ -177,21 +181,40 @@ def _cut(text: str) -> str:
 
 
 def _frame(kind: str, x: float, y: float, width: float, height: float) -> Markup:
-    return Markup(
-        '<rect class="frame {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>'
-    ).format(kind, x, y, width, height, 14 if kind == "outer" else 10)
+    return Markup('<rect class="frame {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>').format(
+        kind, x, y, width, height, 14 if kind == "outer" else 10
+    )
 
 
 def _words(kind: str, x: float, y: float, text: str) -> Markup:
     return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(kind, x, y, text)
 
 
-def _edge(start: Box, end: Box) -> Markup:
-    (x1, y1), (x2, y2) = start.right, end.left
-    bend = max((x2 - x1) / 2, 24)
-    return Markup(
-        '<path class="edge" marker-end="url(#lineage-tip)" d="M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}"/>'
-    ).format(x1, y1, x1 + bend, y1, x2 - bend, y2, x2 - 1, y2)
+def _drum(x: float, y: float) -> Markup:
+    return Markup('<path class="drum" d="M{0:.1f} {1:.1f}v7c0 3 11 3 11 0v-7c0-3-11-3-11 0c0 3 11 3 11 0"/>').format(
+        x, y + 2
+    )
+
+
+def _edge(start: Box, end: Box, stacks: Sequence[Sequence[Box]]) -> Markup:
+    """An arrow that keeps clear of the boxes on its way: one that went behind a box would seem to lead into it."""
+    (x, y), (last_x, last_y) = start.right, end.left
+    path = f"M{x:.1f} {y:.1f}"
+    for stack in stacks[start.column + 1 : end.column]:
+        left, right = stack[0].x, stack[0].x + stack[0].width
+        straight = y + (last_y - y) * (left - x) / (last_x - x)
+        free = [stack[0].y - _GAP, *(box.y + _HEIGHT + _GAP / 2 for box in stack)]
+        inside = any(box.y - _GAP / 2 < straight < box.y + _HEIGHT + _GAP / 2 for box in stack)
+        through = min(free, key=lambda place: abs(place - straight)) if inside else straight
+        path += _curve(x, y, left, through) + f"H{right:.1f}"
+        x, y = right, through
+    path += _curve(x, y, last_x - 1, last_y)
+    return Markup('<path class="edge" marker-end="url(#lineage-tip)" d="{}"/>').format(path)
+
+
+def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
+    bend = (x2 - x1) / 2
+    return f"C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
 
 
 def _box(box: Box, anchor: str | None) -> Markup:

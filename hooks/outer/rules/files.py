@@ -1,0 +1,80 @@
+"""The files of a product that people write, for rules that look into them: bounded, and never through a link."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+LARGEST = 1024 * 1024
+"""Files above this many bytes are not looked into: nobody wrote them by hand."""
+
+MOST = 10_000
+"""A product holds fewer files than this; whoever has more keeps something else in it."""
+
+_MADE = frozenset({"node_modules", "__pycache__", "target", "site-packages", "dbt_packages"})
+_KEPT = frozenset({".github", ".gitlab"})
+
+
+class TooMany(Exception):
+    """There are more than `MOST` files, so that nobody can say that all of them were looked at."""
+
+
+def own_files(root: Path, below: str = "") -> Iterator[Path]:
+    """Files below the folder `below` of the product: no tool folders, no environments, no data, no links.
+
+    In a fixed order. Raises `TooMany`.
+    """
+    count = 0
+    for path, is_link in _walk(root, root / below):
+        if not is_link and path.is_file():
+            count += 1
+            if count > MOST:
+                raise TooMany
+            yield path
+
+
+def links(root: Path) -> Iterator[Path]:
+    """Links among the product's files and folders, in a fixed order."""
+    for count, (path, is_link) in enumerate(_walk(root, root)):
+        if count > 2 * MOST:
+            return
+        if is_link:
+            yield path
+
+
+def _walk(root: Path, top: Path) -> Iterator[tuple[Path, bool]]:
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        # A virtual environment, whatever it is called.
+        if any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        for entry in entries:
+            if entry.is_symlink():
+                yield Path(entry.path), True
+            elif not entry.is_dir(follow_symlinks=False):
+                yield Path(entry.path), False
+            elif not (
+                entry.name in _MADE
+                or (entry.name.startswith(".") and entry.name not in _KEPT)
+                or (entry.name == "data" and folder == root)  # what `outer run` publishes
+            ):
+                folders.append(Path(entry.path))
+
+
+def content(path: Path, root: Path, limit: int = LARGEST) -> bytes | None:
+    """What an ordinary file of the product at `root` holds.
+
+    None where there is none, or it is a link, a device, larger than `limit`, may not be read, or lies elsewhere.
+    """
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > limit:
+            return None
+        return path.read_bytes() if path.resolve().is_relative_to(root.resolve()) else None
+    except OSError:
+        return None

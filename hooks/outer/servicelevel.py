@@ -1,0 +1,53 @@
+"""What the service levels of a contract mean, as far as data and receipts can show them (ODCS 3.1, SLA)."""
+
+# ruff: noqa: S608 (names are quoted by `identifier`)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from outer.parquet import Table, identifier
+from outer.quality import Unknown
+from outer.yamlfile import show
+
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
+    **dict.fromkeys(("min", "minute", "minutes"), timedelta(minutes=1)),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), timedelta(hours=1)),
+    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
+    **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
+    **dict.fromkeys(("y", "yr", "year", "years"), timedelta(days=365)),
+}
+
+
+def allowed_age(level: Mapping[str, Any]) -> timedelta:
+    """How old data may be by the service level `level`. Raises `Unknown`; `m` is one, for a minute or a month."""
+    value, unit = level.get("value"), level.get("unit")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+        if isinstance(value, bool) or not 0 <= number < 1e7:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise Unknown(f"{show(value)} is not a length of time") from None
+    if str(unit).strip().lower() not in _UNITS:
+        raise Unknown(f"unit {show(unit)}; use h or d")
+    return number * _UNITS[str(unit).strip().lower()]
+
+
+def newest(table: Table, column: str, found: str, as_of: datetime) -> datetime | None:
+    """The newest time in `column` (quoted, of the type `found`) up to `as_of`; None where there is none.
+
+    What lies in the future is passed over: one wrong date would make stale data fresh for ever. A date stands for its
+    whole day, so it is as new as the end of that day. Times without a zone are read as UTC.
+    """
+    moment = f"{column}::TIMESTAMP" if found != "TIMESTAMP WITH TIME ZONE" else column
+    now = int(as_of.timestamp() * 1_000_000)
+    ((found_at,),) = table.rows(
+        f"SELECT max(t) FROM (SELECT epoch_us({moment}) AS t FROM {identifier(table.name)}) WHERE t <= {now}"
+    )
+    if found_at is None:
+        return None
+    latest = datetime.fromtimestamp(found_at / 1_000_000, UTC)
+    return latest + timedelta(days=1) if found == "DATE" else latest

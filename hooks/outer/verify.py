@@ -1,0 +1,194 @@
+"""`outer verify`: audit what is published again, by the contracts of today, and prove that nobody has changed it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from outer import fingerprint
+from outer.audit import audit
+from outer.errors import NothingChecked, UsageError
+from outer.model import DataProduct, model
+from outer.parquet import Unusable, opened
+from outer.ports import Location, resolve_outputs
+from outer.product import load
+from outer.publish import Area
+from outer.receipt import OutputRecord, Receipt, instant, moment, read
+from outer.result import AuditReport, Result
+from outer.run import said
+from outer.talk import Talk
+from outer.yamlfile import show
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `outer verify` found. Passed when no rule of any port that counts has failed."""
+
+    run_id: str
+    environment: str
+    as_of: datetime
+    published: datetime | None
+    reports: tuple[tuple[str, AuditReport], ...]
+    """For each output port; whether its data are those of the receipt is among the rules."""
+    notes: tuple[str, ...]
+    """What has changed since the publication without being wrong."""
+
+    @property
+    def passed(self) -> bool:
+        return not any(report.failures for _, report in self.reports)
+
+    def text(self, *, colour: bool = False) -> str:
+        """The verdict for people: every failed rule, and one line for each port."""
+        green, red, plain = ("\x1b[32m", "\x1b[31m", "\x1b[0m") if colour else ("", "", "")
+        when = f", published {moment(self.published)}" if self.published else ""
+        lines = [f"{self.environment}: version {self.run_id}{when}, judged as of {moment(self.as_of)}"]
+        for port, report in self.reports:
+            lines.append(f"{red + 'failed' if report.failures else green + 'passed'}{plain}  {port}: {said(report)}")
+            for result in (*report.failures, *report.warnings):
+                mark = "error" if result.blocks else result.severity
+                lines.append(f"  {mark}: {result.sentence()}")
+                lines += [f"    {', '.join(f'{k} = {v}' for k, v in row.items())}" for row in result.examples]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def as_json(self) -> str:
+        """The verdict for machines."""
+        value: dict[str, Any] = {
+            "format": 1,
+            "passed": self.passed,
+            "run_id": self.run_id,
+            "environment": self.environment,
+            "as_of": moment(self.as_of),
+            "published": moment(self.published) if self.published else None,
+            "ports": [
+                {
+                    "port": port,
+                    "contract": report.contract,
+                    "version": report.version,
+                    "rows": report.rows,
+                    "bytes": report.bytes,
+                    "results": [result.as_dict() for result in report.results],
+                }
+                for port, report in self.reports
+            ],
+            "notes": list(self.notes),
+        }
+        return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def verify(root: Path, *, environment: str = "local", as_of: datetime | None = None, talk: Talk) -> Verdict:
+    """Hold what the product in `root` has published in `environment` against today's contracts and its receipt.
+
+    Service levels are judged as of `as_of` (now, where it is not given). Changes nothing. Raises `NothingChecked` when
+    nothing is published, `UsageError` when product or environment cannot be understood.
+    """
+    product = model(load(root))
+    folder, locations = resolve_outputs(product, environment)
+    now = (as_of or datetime.now(UTC)).astimezone(UTC)
+    # Once: if a run publishes meanwhile, all of this is still about one version, which stays readable for a while.
+    version = Area(folder).published()
+    if version is None:
+        raise NothingChecked(
+            f"nothing is published in the environment {show(environment)} ({folder / 'current'} does not exist)",
+            "Publish first: outer run" + ("" if environment == "local" else f" --env {environment}"),
+        )
+    receipt, trouble = _receipt(version, product)
+    published = instant(receipt.finished) if receipt else None
+    reports: list[tuple[str, AuditReport]] = []
+    for location in locations:
+        name = location.port.name
+        talk.step(f"audit {name}")
+        report = _port(location, version, receipt, trouble, published, now)
+        reports.append((name, report))
+        talk.done(f"audit {name}", said(report))
+    notes = _changes(product, locations, version, receipt)
+    return Verdict(version.name, environment, now, published, tuple(reports), tuple(notes))
+
+
+def _receipt(version: Path, product: DataProduct) -> tuple[Receipt | None, str]:
+    """The receipt of `version`, or why there is none that could be trusted."""
+    try:
+        receipt = read(version / "receipt.json")
+    except UsageError as error:
+        return None, error.what
+    if receipt.run_id != version.name or receipt.outcome != "published":
+        return None, f"{version / 'receipt.json'} is the receipt of another run"
+    if receipt.product.get("id") != product.id:
+        return None, f"{version / 'receipt.json'} is the receipt of another product"
+    return receipt, ""
+
+
+def _port(
+    location: Location,
+    version: Path,
+    receipt: Receipt | None,
+    trouble: str,
+    published: datetime | None,
+    now: datetime,
+) -> AuditReport:
+    path, contract = version / location.path.name, location.port.contract
+    if not path.is_file():
+        missing = Result("published", "failed", "receipt", "a published file", reason=f"{path} does not exist")
+        return AuditReport(contract.id, contract.version, 0, 0, (missing,))
+    report = audit(contract, path, published=published, as_of=now)
+    if receipt is None:
+        # Its age is unknown, not zero.
+        kept = tuple(
+            replace(r, outcome="not_checked", observed="", reason="there is no receipt that says when")
+            if r.how == "receipt"
+            else r
+            for r in report.results
+        )
+        return replace(report, results=(*kept, Result("receipt", "failed", "receipt", reason=trouble)))
+    record = next((r for r in receipt.outputs if r.port == location.port.name), None)
+    if record is None:
+        unknown = Result("receipt", "failed", "receipt", reason="the receipt does not name this port; publish it first")
+        return replace(report, results=(*report.results, unknown))
+    return replace(report, results=(*report.results, *_unchanged(path, record)))
+
+
+def _unchanged(path: Path, record: OutputRecord) -> Sequence[Result]:
+    """Whether the file at `path` is the one that `record` tells of, and whether its rows are."""
+    digest = fingerprint.file(path)
+    try:
+        with opened(path) as table:
+            content = fingerprint.content(table)
+    except Unusable as error:
+        content = str(error)
+    return [
+        Result(rule, "passed" if found == wanted else "failed", "receipt", _short(wanted), _short(found), reason=reason)
+        for rule, wanted, found, reason in (
+            ("sha256", record.sha256, digest, "" if digest == record.sha256 else "the published file was changed"),
+            ("fingerprint", record.fingerprint, content, "" if content == record.fingerprint else "its rows changed"),
+        )
+    ]
+
+
+def _changes(
+    product: DataProduct, locations: Sequence[Location], version: Path, receipt: Receipt | None
+) -> Sequence[str]:
+    notes: list[str] = []
+    if receipt is None:
+        return notes
+    versions: Mapping[str, str] = {r.port: r.version for r in receipt.outputs}
+    for location in locations:
+        then, now = versions.get(location.port.name), location.port.contract.version
+        if then is not None and then != now:
+            notes.append(f"{location.port.name} was published under version {then} of its contract, which is {now} now")
+    if receipt.outer_hash != fingerprint.outer(product.source.root):
+        notes.append("outer/ has changed since the publication")
+    if receipt.inner_hash != fingerprint.inner(product.source.root):
+        notes.append("inner/ has changed since the publication")
+    known = {"receipt.json", "lineage.jsonl", *(r.file for r in receipt.outputs)}
+    if strange := sorted(set(os.listdir(version)) - known):
+        notes.append(f"the version holds files that nobody published: {', '.join(map(show, strange[:5]))}")
+    return notes
+
+
+def _short(text: str) -> str:
+    return text if len(text) != 64 else f"{text[:12]}…"
