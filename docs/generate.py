@@ -93,7 +93,10 @@ def _families() -> Iterator[tuple[str, list[Rule]]]:
 def _rule(rule: Rule) -> Iterator[str]:
     yield f"### {rule.id}"
     yield ""
-    yield f"**{rule.title}** ({rule.level}, since {rule.since})"
+    life = [str(rule.level), f"since {rule.since}"]
+    life += [f"enforced from {rule.enforced_from}"] if rule.enforced_from else []
+    life += ["draft"] if rule.draft else ["retired"] if rule.retired else []
+    yield f"**{rule.title}** ({', '.join(life)})"
     yield ""
     yield f"- Why: {rule.why}"
     yield f"- What to do: {rule.todo}"
@@ -105,7 +108,8 @@ def _example(bad: Change) -> Iterator[str]:
     if bad.new is None:
         yield f"Broken, for example, when `{bad.path}` is missing."
         return
-    yield f"Broken, for example, by this change of `{bad.path}`:"
+    what = "by this change of" if bad.old else "by this file,"
+    yield f"Broken, for example, {what} `{bad.path}`:"
     yield ""
     yield "```diff"
     yield from (f"- {line}" for line in _lines(bad.old))

@@ -93,7 +93,7 @@ def write(folder: Path, changes: Mapping[str, str | bytes | None]) -> None:
 
 
 def render(target: Path, suite: Path | str, ref: str | None = TAG, **answers: Any) -> Path:
-    """`copier copy` of `suite` at `ref` to `target`, headless and without trust; None takes a folder as it lies there."""
+    """`copier copy` of `suite` at `ref` to `target`, without a terminal or trust; None takes a folder as it is."""
     from copier import run_copy
 
     run_copy(
@@ -205,7 +205,7 @@ def settings(folder: Path = ROOT) -> dict[str, Any]:
 
     Loader.add_constructor("!include", include)
     merged: dict[str, Any] = {}
-    for document in yaml.load_all((folder / "copier.yml").read_text(encoding="utf-8"), Loader):  # noqa: S506 (a safe one)
+    for document in yaml.load_all((folder / "copier.yml").read_text(encoding="utf-8"), Loader):
         merged |= document
     return merged
 

@@ -763,6 +763,18 @@ def test_a_browser_shows_it_whole_on_phone_and_desk(
 
 
 @pytest.mark.slow
+def test_a_page_that_has_grown_old_says_so(chromium: browser.Browser, published: Path) -> None:
+    shown = "document.querySelector('[data-until]').offsetParent !== null"
+    address = (published / "data/local/page.html").as_uri()
+    assert "Keeps its promises" in built(published, soon(published, timedelta()))
+    assert chromium.open(address, width=1280).evaluate(shown) is False
+    # Fresh for a third of a second: true when the page is made, and over when it is read.
+    edit(published, CONTRACT, lambda c: c["slaProperties"][0].update(value=0.0001))
+    assert "Keeps its promises" in built(published, soon(published, timedelta()))
+    assert chromium.open(address, width=1280).evaluate(shown) is True
+
+
+@pytest.mark.slow
 def test_filter_and_copy_work_in_a_browser(chromium: browser.Browser, published: Path) -> None:
     built(published)
     view = chromium.open((published / "data/local/page.html").as_uri(), width=1280)

@@ -269,8 +269,9 @@ def test_talk_survives_a_listener_that_goes_away_and_letters_it_cannot_print(tmp
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     assert run(root, talk=Talk(stream=narrow))
     gone = io.StringIO()
+    talk = Talk(stream=gone)
     gone.close()
-    assert run(root, talk=Talk(stream=gone))
+    assert run(root, talk=talk)
 
 
 # --- What the product may not ask for -------------------------------------------------------------

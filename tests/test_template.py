@@ -1,4 +1,4 @@
-"""The template: what it asks of a machine, what it writes, and that its two halves and two classes of files stay apart."""
+"""The template: what it asks of a machine, what it writes, and that halves and classes of files stay apart."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ import jinja2
 import pytest
 import suite_repo
 import yaml
-from suite_repo import ROOT, contents, git, is_seed, questions
-
 from outer import __version__, drift, yamlfile
 from outer.product import ANSWERS, File
+from suite_repo import ROOT, contents, git, is_seed, questions
 
 BLUEPRINTS = sorted(path.name for path in (ROOT / "blueprints").iterdir() if path.is_dir())
 HOSTS = ["github", "gitlab"]
@@ -70,7 +69,7 @@ def test_a_product_is_the_same_wherever_the_suite_comes_from(where: str, suite: 
 
 
 def offered(where: str, suite: Path, folder: Path) -> str:
-    """The suite as something that Copier can copy from: a bare repository behind a URL, a clone, an unpacked archive."""
+    """The suite as Copier may find it: a bare repository behind a URL, a clone, an unpacked archive."""
     if where == "a URL":
         git(folder.parent, "clone", "--quiet", "--bare", suite, f"{folder}.git")
         return f"{folder.as_uri()}.git"
@@ -258,9 +257,10 @@ def test_owners_approve_every_managed_file_by_name(fresh: Path) -> None:
 
 
 WORDS = {
-    "polars", "pandas", "arrow", "duckdb", "spark", "pyspark", "dbt", "sqlmesh", "ibis", "flink", "kafka", "scala", "java",
-    "jvm", "airflow", "dagster", "prefect", "snowflake", "bigquery", "redshift", "databricks", "trino", "postgres", "delta",
-    "iceberg", "hudi", "dataframe", "dataframes", "notebook", "jupyter", "sbt", "maven", "gradle", "cargo", "npm",
+    "polars", "pandas", "arrow", "duckdb", "spark", "pyspark", "dbt", "sqlmesh", "ibis", "flink", "kafka", "scala",
+    "java", "jvm", "airflow", "dagster", "prefect", "snowflake", "bigquery", "redshift", "databricks", "trino",
+    "postgres", "delta", "iceberg", "hudi", "dataframe", "dataframes", "notebook", "jupyter", "sbt", "maven",
+    "gradle", "cargo", "npm",
 }  # fmt: skip
 """What an inner may be built with. Parquet is not among them: it is the format of the ports, and so of the outer."""
 

@@ -139,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     environment(paging)
     paging.add_argument("--to", type=Path, metavar="FILE", help="default: data/<env>/page.html")
+    paging.add_argument(
+        "--as-of", type=_instant, metavar="TIME", help="judge freshness as at this time (ISO 8601, UTC if not said)"
+    )
     return parser
 
 
@@ -239,5 +242,5 @@ def _page(options: argparse.Namespace) -> int:
     from outer.talk import Talk
 
     talk = Talk(quiet=options.quiet, verbose=options.verbose)
-    print(page(options.product, environment=options.env, target=options.to, talk=talk))
+    print(page(options.product, environment=options.env, target=options.to, as_of=options.as_of, talk=talk))
     return PASS

@@ -97,8 +97,8 @@ def ai_readiness(product: Product) -> Iterator[Point]:
     - product: `context.instructions` and `context.verifiedStatements` (ODPS 1.1) are there: 2 points;
     - table: a description of 40 characters, `businessName`, `dataGranularityDescription`, a definition
       (`authoritativeDefinitions`), `relationships`, on itself or on a column: 5 points;
-    - column: a description of 40 characters that is not the name again, `businessName`, and values that can be
-      imagined (`examples`, or `logicalTypeOptions`, or a boolean): 3 points;
+    - column: a description of 40 characters, `businessName`, and values that can be imagined (`examples`, or
+      `logicalTypeOptions`, or a boolean): 3 points;
     - numeric column that is no key: a custom property `unit`, for Bitol ODCS has no field for it: 1 point.
     """
     for kind, value in _objects(product):
@@ -146,7 +146,7 @@ def _objects(product: Product) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if product.descriptor is not None:
         descriptor = product.descriptor.value
         yield "descriptor", descriptor
-        for kind, key in (("output port", "outputPorts"), ("management port", "managementPorts"), ("support",) * 2):
+        for kind, key in (("output port", "outputPorts"), ("management port", "managementPorts"), ("support", "support")):
             yield from ((kind, entry) for entry in _mappings(descriptor.get(key)))
     for contract in product.output_contracts:
         yield "contract", contract.value

@@ -7,6 +7,7 @@ Quality rules are SQL that a contract brings along, and a contract may come from
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -157,4 +158,6 @@ def _escaped(path: Path) -> str:
 
 
 def _line(error: Exception) -> str:
-    return "".join(c if c.isprintable() else " " for c in (str(error).splitlines() or [""])[0])[:300]
+    """The first line of what DuckDB says, without the name of its kind of error."""
+    line = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", (str(error).splitlines() or [""])[0])
+    return "".join(c if c.isprintable() else " " for c in line)[:300]

@@ -65,6 +65,7 @@ def run(
             job.audit()
             return job.publish()
         except BaseException as error:
+            talk.close()
             job.fail(error)
             raise
 
@@ -84,8 +85,12 @@ def test(root: Path, talk: Talk) -> None:
         for name, command, said in (("setup", inner.setup, talk), ("test", inner.test, aloud)):
             if command:
                 said.step(name)
-                log = Path(kept) / f"{name}.log"
-                workloads.execute(command, name=name, cwd=folder, env=env, log=log, talk=said)
+                log, advice = Path(kept) / f"{name}.log", "Mend it and run `outer test` again; -v shows all of it."
+                try:
+                    workloads.execute(command, name=name, cwd=folder, env=env, log=log, talk=said, advice=advice)
+                except BaseException:
+                    said.close()
+                    raise
                 said.done(name)
 
 
@@ -133,7 +138,7 @@ class _Job:
         if broken:
             raise RunFailed(
                 f"{_ports('input', broken)} not as the contract in outer/contracts/input/ says; nothing was run",
-                "Ask the producer, or take the contract that he has published since.",
+                "Ask the producer, or take the contract that they have published since.",
             )
         rows = sum(report.rows for report in self.input_reports.values())
         self.talk.done("inputs", f"{_count(len(self.locations.inputs), 'port')}, {_count(rows, 'row')}")
@@ -208,7 +213,7 @@ class _Job:
         publish.switch(self.area, self.run_id)
         self.talk.done("publish", str(self.area.current))
         self._file(receipt)
-        with self._told():
+        with self._told("old versions were not removed"):
             publish.prune(self.area)
         return receipt
 
@@ -220,12 +225,12 @@ class _Job:
             reason = "interrupted"
         else:
             reason = f"{type(error).__name__}: {error}"
+        publish.discard(self.area, self.run_id)  # first: on a full disk it makes room for the receipt
         self._file(self._receipt("failed", " ".join(reason.split())))
-        publish.discard(self.area, self.run_id)
 
     def _file(self, receipt: Receipt) -> None:
         """File the evidence of a run that has ended. Where that fails people are told; the outcome stays."""
-        with self._told():
+        with self._told("the receipt was not filed"):
             publish.write(self.area.receipt(self.run_id), receipt.as_json())
         if self.lineage is not None:
             for trouble in self.lineage.finish(receipt):
@@ -294,11 +299,11 @@ class _Job:
             self.talk.note(f"{location.port.name}: {result.sentence()}" + "".join(map(_example, result.examples)))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, consequence: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            self.talk.note(f"{error.filename or self.area.root}: {error.strerror}; the next run mends it")
+            self.talk.note(f"{consequence}: {error.filename or self.area.root}: {error.strerror}")
 
     def _staged(self, location: Location) -> Path:
         return self.area.staging(self.run_id) / location.path.name

@@ -31,7 +31,7 @@ class Talk:
 
     def step(self, text: str) -> None:
         """Begin something that may take a while. Its line stays open until `done` or `fail`."""
-        self._close()
+        self.close()
         self._since = time.monotonic()
         if not self.quiet:
             self._write(f"{self._marks['step']} {text} {self._marks['dots']}")
@@ -57,25 +57,25 @@ class Talk:
         if not self.quiet:
             self._line("note", text)
 
+    def close(self) -> None:
+        """End the open line of a step that came to nothing, so that what others print begins on a line of its own."""
+        if self._open is not None and not self.quiet:
+            self._write("\n")
+        self._open = None
+
     def output(self, text: str) -> None:
         """Pass on what an inner command printed: indented, and only when verbose."""
         if self.verbose and text:
-            self._close()
+            self.close()
             lines = text.splitlines()
             self._write("".join(f"    {line}\n" for line in lines))
 
     def _line(self, kind: str, text: str) -> None:
-        self._close()
+        self.close()
         first, *rest = text.splitlines() or [""]
         self._write(f"{self._paint(kind, self._marks[kind])} {first}\n")
         for line in rest:
             self._write(f"    {line}\n")
-
-    def _close(self) -> None:
-        """Give an open line its end, so that what follows has a line of its own."""
-        if self._open is not None and not self.quiet:
-            self._write("\n")
-        self._open = None
 
     def _paint(self, kind: str, text: str) -> str:
         return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self._colour else text

@@ -24,6 +24,9 @@ from outer.talk import Talk, seconds
 GRACE = 5.0
 """Seconds between asking a command to end and ending it."""
 
+ROOM = 1 << 20
+"""Bytes below which a disk counts as full."""
+
 TAIL = 20
 """Lines of output that are shown when a command fails."""
 
@@ -138,11 +141,13 @@ def execute(
     talk: Talk,
     keep_open: tuple[int, ...] = (),
     started: Callable[[int], None] = lambda _group: None,
+    advice: str = "",
 ) -> None:
     """Run `command` by the system's shell in `cwd` until it ends; what it prints goes to the file `log`.
 
-    `keep_open` are file descriptors to inherit; `started` is told the id of its group of processes. Raises `RunFailed`
-    when it fails or takes longer than `timeout`. However this function is left, nothing of the group is left running.
+    `keep_open` are file descriptors to inherit; `started` is told the id of its group of processes; `advice` says what
+    to do when it fails, by default to read the log. Raises `RunFailed` when it fails or takes longer than `timeout`.
+    However this function is left, nothing of the group is left running.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -165,10 +170,10 @@ def execute(
         raise
     if not ended:
         _stop(process)
-        raise _failure(f"{name} took longer than {seconds(timeout.total_seconds())} and was stopped", log, talk)
+        raise _failure(f"{name} took longer than {seconds(timeout.total_seconds())} and was stopped", log, talk, advice)
     _kill_group(process)
     if process.returncode:
-        raise _failure(f"{name} failed: {_exit(process.returncode)}", log, talk)
+        raise _failure(f"{name} failed: {_exit(process.returncode)}", log, talk, advice)
 
 
 def _group_options(keep_open: tuple[int, ...]) -> dict[str, Any]:
@@ -226,11 +231,15 @@ def _exit(code: int) -> str:
     return f"exit code {code}" + (" (a command was not found)" if code == 127 else "")
 
 
-def _failure(what: str, log: Path, talk: Talk) -> RunFailed:
+def _failure(what: str, log: Path, talk: Talk, advice: str) -> RunFailed:
     lines = _last_lines(log)
     if lines and not talk.verbose:
         talk.fail("\n".join([f"the last lines of {log}:", *lines]))
-    return RunFailed(what, f"All that it printed: {log}")
+    with suppress(OSError):
+        if shutil.disk_usage(log.parent).free < ROOM:
+            # What it printed of that may have had no room either.
+            return RunFailed(f"{what}; there is no space left in {log.parent}", "Make room there and run again.")
+    return RunFailed(what, advice or f"All that it printed: {log}")
 
 
 def _last_lines(log: Path) -> list[str]:

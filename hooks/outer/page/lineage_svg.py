@@ -6,7 +6,7 @@ Colours come from the page's style sheet by class, so one drawing serves light, 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -21,6 +21,10 @@ _BETWEEN = 64  # room between two columns, enough for a curve that can be follow
 _MARGIN, _HEAD, _PAD = 20, 34, 24
 _LINE = 20  # one storage area
 _SCREEN = 520  # height that is seen at once
+
+
+_Join = Callable[[float, float, float, float, int], str]
+"""Draws the way from one place to another; the number is a lane to keep to."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def draw(product: DataProduct, anchors: Mapping[str, str] | None = None) -> Mark
         for text in storage:
             y += _LINE
             parts += [_drum(x, y - 10), _words("note", x + 18, y, text)]
-    parts += [_edge(boxes[a], boxes[b], stacks) for a, b in _edges(product)]
+    join = _curve if centred else _elbow
+    parts += [_edge(boxes[a], boxes[b], stacks, join) for a, b in _edges(product)]
     parts += [_box(box, (anchors or {}).get(key)) for key, box in boxes.items()]
     return Markup(
         '<svg class="lineage" xmlns="http://www.w3.org/2000/svg" role="group" width="{w:.0f}" height="{h:.0f}" '
@@ -196,9 +201,11 @@ def _drum(x: float, y: float) -> Markup:
     )
 
 
-def _edge(start: Box, end: Box, stacks: Sequence[Sequence[Box]]) -> Markup:
+def _edge(start: Box, end: Box, stacks: Sequence[Sequence[Box]], join: _Join) -> Markup:
     """An arrow that keeps clear of the boxes on its way: one that went behind a box would seem to lead into it."""
     (x, y), (last_x, last_y) = start.right, end.left
+    workload = start if start.kind == "workload" else end
+    lane = stacks[workload.column].index(workload) % 5
     path = f"M{x:.1f} {y:.1f}"
     for stack in stacks[start.column + 1 : end.column]:
         left, right = stack[0].x, stack[0].x + stack[0].width
@@ -206,15 +213,25 @@ def _edge(start: Box, end: Box, stacks: Sequence[Sequence[Box]]) -> Markup:
         free = [stack[0].y - _GAP, *(box.y + _HEIGHT + _GAP / 2 for box in stack)]
         inside = any(box.y - _GAP / 2 < straight < box.y + _HEIGHT + _GAP / 2 for box in stack)
         through = min(free, key=lambda place: abs(place - straight)) if inside else straight
-        path += _curve(x, y, left, through) + f"H{right:.1f}"
+        path += join(x, y, left, through, lane) + f"H{right:.1f}"
         x, y = right, through
-    path += _curve(x, y, last_x - 1, last_y)
+    path += join(x, y, last_x - 1, last_y, lane)
     return Markup('<path class="edge" marker-end="url(#lineage-tip)" d="{}"/>').format(path)
 
 
-def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
+def _curve(x1: float, y1: float, x2: float, y2: float, lane: int) -> str:
     bend = (x2 - x1) / 2
     return f"C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+
+
+def _elbow(x1: float, y1: float, x2: float, y2: float, lane: int) -> str:
+    """Across, down, across: many of them share a trunk, where curves would melt into a blot. Each lane has its own."""
+    middle, radius = (x1 + x2) / 2 + lane * 4, min(8.0, abs(y2 - y1) / 2)
+    down = radius if y2 > y1 else -radius
+    return (
+        f"H{middle - radius:.1f}Q{middle:.1f} {y1:.1f} {middle:.1f} {y1 + down:.1f}"
+        f"V{y2 - down:.1f}Q{middle:.1f} {y2:.1f} {middle + radius:.1f} {y2:.1f}H{x2:.1f}"
+    )
 
 
 def _box(box: Box, anchor: str | None) -> Markup:

@@ -1,4 +1,4 @@
-"""CON, PRV: what consumers rely on is written down, and how sensitive it is.
+"""CON: what consumers rely on is written down.
 
 Field names are those of Bitol ODCS 3.1; what is optional there and mandatory here is the profile of the organisation.
 """
@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
+from outer.datatypes import physical
 from outer.model import custom
-from outer.product import DESCRIPTOR
+from outer.product import File, Product
 from outer.rule import Change, Said, Scope, Subject, rule
+from outer.rules.reading import AIRLINES, CONTRACT, at, columns, filled, mappings, words
 from outer.yamlfile import show
 
-CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
 _PUBLISHED = re.compile(r".+/current/[^/]+\Z")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-([^{}]*))?\}")
 
 
 @rule(
@@ -70,8 +73,8 @@ def described(subject: Subject) -> Iterator[Said]:
     bad=Change(CONTRACT, "classification: internal", "classification: secret-ish"),
 )
 def classified(subject: Subject) -> Iterator[Said]:
-    known = subject.standard("classifications")
-    if isinstance(known, list) and subject.text("classification") not in known:
+    known = words(subject, "classifications")
+    if known and subject.get("classification") not in known:
         yield Said(
             f"the classification {show(subject.get('classification'))} of column {show(subject.get('name'))} "
             f"is none of {', '.join(known)}",
@@ -88,24 +91,26 @@ def classified(subject: Subject) -> Iterator[Said]:
     bad=Change(CONTRACT, "primaryKey: true", "primaryKey: false"),
 )
 def keyed(subject: Subject) -> Iterator[Said]:
-    for table, _ in subject.entries("schema"):
-        keys = [
-            (index, column)
-            for index, column in subject.entries("schema", table, "properties")
-            if column.get("primaryKey") is True
-        ]
+    for table, entry in subject.entries("schema"):
+        keys = [(index, c) for index, c in mappings(entry.get("properties")) if c.get("primaryKey") is True]
         if not keys:
             yield Said("no column is part of a primary key", ("schema", table))
         positions = sorted(str(column.get("primaryKeyPosition", 1)) for _, column in keys)
-        if keys and positions != [str(n + 1) for n in range(len(keys))]:
+        if keys and positions != sorted(str(n + 1) for n in range(len(keys))):
             yield Said(
-                f"the positions of the key columns are {', '.join(positions)} instead of 1 to {len(keys)}",
+                f"the positions of the key columns are {show(', '.join(positions))} instead of 1 to {len(keys)}",
                 ("schema", table),
             )
         for index, column in keys:
             if column.get("required") is not True:
                 yield Said(
                     f"key column {show(column.get('name'))} is not required", ("schema", table, "properties", index)
+                )
+        for index, column in mappings(entry.get("properties")):
+            if "primaryKeyPosition" in column and column.get("primaryKey") is not True:
+                yield Said(
+                    f"column {show(column.get('name'))} has a position in the key, but is no part of it",
+                    ("schema", table, "properties", index, "primaryKeyPosition"),
                 )
 
 
@@ -133,8 +138,7 @@ def quality(subject: Subject) -> Iterator[Said]:
 )
 def service_levels(subject: Subject) -> Iterator[Said]:
     promised = {str(level.get("property")) for _, level in subject.entries("slaProperties")}
-    wanted = subject.standard("contract", "sla")
-    for name in wanted if isinstance(wanted, list) else ():
+    for name in words(subject, "contract", "sla"):
         if name not in promised:
             yield Said(f"the service level `{name}` is not promised", ("slaProperties",))
 
@@ -151,14 +155,14 @@ def servers(subject: Subject) -> Iterator[Said]:
     declared = custom(subject.product.descriptor, "environments")
     if not isinstance(declared, list):
         return
-    known = subject.standard("environments")
+    known = words(subject, "environments")
     named = {str(s.get("environment")) for _, s in subject.entries("servers")}
     for environment in declared:
         if str(environment) not in named:
             yield Said(f"no server for the environment {show(environment)}", ("servers",))
     for index, server in subject.entries("servers"):
         environment = server.get("environment")
-        if environment not in declared or (isinstance(known, list) and environment not in known):
+        if environment not in declared or (known and environment not in known):
             yield Said(f"{show(environment)} is not an environment of the product", ("servers", index, "environment"))
 
 
@@ -188,90 +192,177 @@ def roles(subject: Subject) -> Iterator[Said]:
     ),
 )
 def published(subject: Subject) -> Iterator[Said]:
-    formats = subject.standard("contract", "formats")
+    formats = words(subject, "contract", "formats")
     for index, server in subject.entries("servers"):
         if server.get("type") != "local":
             continue
-        if not _PUBLISHED.match(str(server.get("path"))):
-            yield Said(
-                f"the path {show(server.get('path'))} has no folder `current` before its file",
-                ("servers", index, "path"),
-            )
-        if isinstance(formats, list) and server.get("format") not in formats:
-            yield Said(
-                f"the format {show(server.get('format'))} is none of {', '.join(formats)}",
-                ("servers", index, "format"),
-            )
-
-
-def _rank(subject: Subject, name: object) -> int | None:
-    known = subject.standard("classifications")
-    return known.index(name) if isinstance(known, list) and name in known else None
+        path, kind = str(server.get("path")), server.get("format")
+        if not _PUBLISHED.match(path):
+            yield Said(f"the path {show(path)} has no folder `current` before its file", ("servers", index, "path"))
+        elif isinstance(kind, str) and kind in formats and not path.endswith(f".{kind}"):
+            yield Said(f"the path {show(path)} does not end in `.{kind}`", ("servers", index, "path"))
+        if formats and kind not in formats:
+            yield Said(f"the format {show(kind)} is none of {', '.join(formats)}", ("servers", index, "format"))
 
 
 @rule(
-    "PRV001",
-    Scope.DESCRIPTOR,
-    title="Classification, visibility and licence of the product are those of the standard.",
-    why="They decide who may see and use the data; a word of one's own is understood by nobody.",
-    todo="Use a value of outer/standard.yaml.",
-    bad=Change(DESCRIPTOR, "property: visibility, value: organisation", "property: visibility, value: friends"),
-)
-def terms(subject: Subject) -> Iterator[Said]:
-    lists = {"classification": "classifications", "visibility": "visibilities", "licence": "licences"}
-    for index, entry in subject.entries("customProperties"):
-        known = subject.standard(lists.get(str(entry.get("property")), "-"))
-        if isinstance(known, list) and entry.get("value") not in known:
-            yield Said(
-                f"the {entry.get('property')} {show(entry.get('value'))} is none of {', '.join(known)}",
-                ("customProperties", index),
-            )
-
-
-@rule(
-    "PRV002",
-    Scope.DESCRIPTOR,
-    title="Whether the product holds personal data is said as true or false, and if it does, it is confidential.",
-    why="Personal data in the open harm the people whom they are about, and the law calls it a breach.",
-    todo="Raise the classification to the one that outer/standard.yaml asks for.",
-    bad=Change(DESCRIPTOR, "property: personalData, value: false", "property: personalData, value: true"),
-)
-def personal(subject: Subject) -> Iterator[Said]:
-    entries = {str(e.get("property")): (index, e.get("value")) for index, e in subject.entries("customProperties")}
-    index, value = entries.get("personalData", (0, None))
-    if "personalData" in entries and not isinstance(value, bool):
-        yield Said(f"personalData is {show(value)}, not true or false", ("customProperties", index))
-    least = _rank(subject, subject.standard("personal_data_at_least"))
-    own = _rank(subject, entries.get("classification", (0, None))[1])
-    if value is True and least is not None and own is not None and own < least:
-        place = entries["classification"][0]
-        yield Said(
-            f"it holds personal data, but is classified as {show(entries['classification'][1])}",
-            ("customProperties", place),
-        )
-
-
-@rule(
-    "PRV003",
+    "CON011",
     Scope.OUTPUT_CONTRACT,
-    title="No column is more closed than the product, and personal data and licence are said as in the descriptor.",
-    why="Access is granted by the product's classification; a column above it would be shown to the wrong people.",
-    todo="Raise the product's classification, or make contract and descriptor say the same.",
-    bad=Change(CONTRACT, "classification: internal", "classification: restricted"),
+    title="Every column of an output contract says whether it may be empty.",
+    why="What is not said is read as `may be empty` by some and as `always there` by others.",
+    todo="Write `required: true` or `required: false`.",
+    bad=Change(CONTRACT, "        required: false\n", ""),
 )
-def consistent(subject: Subject) -> Iterator[Said]:
-    descriptor = subject.product.descriptor
-    own = _rank(subject, custom(descriptor, "classification"))
-    for table, _ in subject.entries("schema"):
-        for index, column in subject.entries("schema", table, "properties"):
-            rank = _rank(subject, column.get("classification"))
-            if own is not None and rank is not None and rank > own:
-                yield Said(
-                    f"column {show(column.get('name'))} is {show(column.get('classification'))}, "
-                    f"the product only {show(custom(descriptor, 'classification'))}",
-                    ("schema", table, "properties", index, "classification"),
-                )
-    for name in ("personalData", "licence"):
-        wanted, found = custom(descriptor, name), custom(subject.file, name)
-        if wanted is not None and found != wanted:
-            yield Said(f"`{name}` is {show(found)} here, and {show(wanted)} in the descriptor", ("customProperties",))
+def emptiness(subject: Subject) -> Iterator[Said]:
+    for place, column in columns(subject.file):
+        if not isinstance(column.get("required"), bool):
+            yield Said(f"column {show(column.get('name'))} has no `required`", place)
+
+
+@rule(
+    "CON012",
+    Scope.CONTRACT,
+    title="A contract names one server for each environment.",
+    why="With two, one reader goes to the first and another to the second; only one of them is kept fresh.",
+    todo="Keep one of the servers; another way to the same data is another port.",
+    bad=Change(CONTRACT, "    environment: dev\n", "    environment: prod\n"),
+)
+def one_server(subject: Subject) -> Iterator[Said]:
+    seen: set[str] = set()
+    for index, server in subject.entries("servers"):
+        name = str(server.get("environment"))
+        if name in seen:
+            yield Said(f"the environment {show(name)} has a second server", ("servers", index, "environment"))
+        seen.add(name)
+
+
+def _served(product: Product) -> Iterator[tuple[File, int, str, str]]:
+    """Contract, position, environment and path of every local server of an output port."""
+    for file in product.output_contracts:
+        for index, server in mappings(file.get("servers")):
+            path = filled(server.get("path"))
+            if path and server.get("type") == "local":
+                yield file, index, str(server.get("environment")), path
+
+
+@rule(
+    "CON013",
+    Scope.PRODUCT,
+    title="Every output port has a location of its own in every environment.",
+    why="A run in dev would overwrite what consumers read in prod, or one port another.",
+    todo="Write the name of environment and port into the path.",
+    bad=Change(CONTRACT, "/dev/current/carrier_punctuality", "/prod/current/carrier_punctuality"),
+)
+def own_location(subject: Subject) -> Iterator[Said]:
+    seen: dict[str, tuple[str, str]] = {}
+    for file, index, environment, path in _served(subject.product):
+        other = seen.setdefault(path, (file.path, environment))
+        if other != (file.path, environment):
+            message = f"{other[0]} publishes to the same place in {show(other[1])}"
+            yield at(file, message, "servers", index, "path")
+
+
+@rule(
+    "CON014",
+    Scope.PRODUCT,
+    title="All output ports of an environment are published in one folder, each environment in its own.",
+    why="One switch publishes all ports of a run or none; with two folders readers would see half a run.",
+    todo="Give all ports of the environment the same path up to /current/, and no other environment.",
+    bad=Change(CONTRACT, "/dev/current/carrier_punctuality", "/prod/current/punctuality"),
+)
+def one_root(subject: Subject) -> Iterator[Said]:
+    folders: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for file, index, environment, path in _served(subject.product):
+        folder = str(PurePosixPath(path).parent)
+        if folders.setdefault(environment, folder) != folder:
+            yield at(file, f"another port of {show(environment)} is published in {show(folders[environment])}",
+                     "servers", index, "path")  # fmt: skip
+        elif owners.setdefault(folder, environment) != environment:
+            yield at(file, f"the folder belongs to {show(owners[folder])} already", "servers", index, "path")
+
+
+@rule(
+    "CON015",
+    Scope.CONTRACT,
+    title="The location of a port is one plain path, and for `local` it is the same on every machine.",
+    why="A pattern may match another file than the one meant; a way out of the product may lead to anybody's data.",
+    todo="Write a path without `..`, `~`, patterns and stray `$`; for `local` one that starts in the product or with "
+    "a variable that has a default: ${NAME:-default}.",
+    bad=Change(CONTRACT, "path: ${DATA_ROOT:-data}/local/", "path: ../local/"),
+)
+def plain_location(subject: Subject) -> Iterator[Said]:
+    for index, server in subject.entries("servers"):
+        path = server.get("path")
+        if server.get("type") != "local" or not isinstance(path, str):
+            continue
+        place = ("servers", index, "path")
+        expanded = _VARIABLE.sub(lambda match: match[1] or "variable", path)
+        parts = PurePosixPath(expanded.replace("\\", "/")).parts
+        if "$" in _VARIABLE.sub("", path):
+            yield Said(f"the path {show(path)} holds a `$` that is no variable", place)
+        elif ".." in parts or expanded.startswith("~"):
+            yield Said(f"the path {show(path)} leads out of where it starts", place)
+        elif any(sign in expanded for sign in "*?[]\0\n") or not path.strip():
+            yield Said(f"the path {show(path)} is not that of one file", place)
+        elif server.get("environment") == "local" and any(
+            match[1] is None for match in _VARIABLE.finditer(path)
+        ):
+            yield Said(f"the path {show(path)} needs a variable that has no default", place)
+        elif server.get("environment") == "local" and (expanded.startswith("/") or re.match("[A-Za-z]:", expanded)):
+            yield Said(f"the path {show(path)} is that of one machine", place)
+
+
+@rule(
+    "CON016",
+    Scope.OUTPUT_CONTRACT,
+    title="Every role says what it may do and who gets it.",
+    why="Access is granted by these words; a role without them is granted by habit.",
+    todo="Write `access` (read, write or readWrite) and `description` for the role.",
+    bad=Change(CONTRACT, "    access: read\n", "    access: some\n"),
+)
+def roles_said(subject: Subject) -> Iterator[Said]:
+    for index, entry in subject.entries("roles"):
+        if entry.get("access") not in ("read", "write", "readWrite"):
+            yield Said(
+                f"the access {show(entry.get('access'))} of role {show(entry.get('role'))} is none of read, write, "
+                "readWrite",
+                ("roles", index, "access"),
+            )
+        if not filled(entry.get("description")):
+            yield Said(f"role {show(entry.get('role'))} has no description", ("roles", index))
+
+
+@rule(
+    "CON017",
+    Scope.OUTPUT_CONTRACT,
+    title="Key columns have exact types.",
+    why="Two floating-point numbers that look equal are not always; joins lose rows, and nobody is told.",
+    todo="Use a whole number, text, date, time or DECIMAL, or another key.",
+    bad=Change(CONTRACT, "logicalType: date\n        physicalType: DATE", "logicalType: number\n        physicalType: DOUBLE"),
+)
+def exact_key(subject: Subject) -> Iterator[Said]:
+    for place, column in columns(subject.file):
+        kind = physical(filled(column.get("physicalType")))
+        if column.get("primaryKey") is True and kind in ("FLOAT", "DOUBLE"):
+            yield Said(f"key column {show(column.get('name'))} is {show(column.get('physicalType'))}",
+                       (*place, "physicalType"))  # fmt: skip
+
+
+@rule(
+    "CON018",
+    Scope.CONTRACT,
+    title="Every server is of a type that the standard supports, and of a format that can be read.",
+    why="What `outer run` cannot reach is a location on paper: the product fails there at its first run.",
+    todo="Use a type and a format that outer/standard.yaml names under `contract`.",
+    bad=Change(AIRLINES, "    type: local\n", "    type: custom\n"),
+)
+def supported(subject: Subject) -> Iterator[Said]:
+    types, formats = words(subject, "contract", "servers"), words(subject, "contract", "formats")
+    for index, server in subject.entries("servers"):
+        if types and server.get("type") not in types:
+            message = f"the type {show(server.get('type'))} is none of {', '.join(types)}"
+            yield Said(message, ("servers", index, "type"))
+        elif formats and server.get("format") not in formats and subject.file in subject.product.input_contracts:
+            message = f"the format {show(server.get('format'))} is none of {', '.join(formats)}"
+            yield Said(message, ("servers", index, "format"))

@@ -1,64 +1,22 @@
-"""DES, OWN: a stranger can find the product, understand it and reach somebody."""
+"""DES: a stranger can find the product and understand it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from outer.product import DESCRIPTOR
 from outer.rule import Change, Said, Scope, Subject, rule
+from outer.rules.reading import CONTRACT, at, columns, filled, promises, words
 from outer.yamlfile import show
 
-CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
 _PROPERTIES = ("title", "environments", "classification", "personalData", "visibility", "licence")
-
-
-def _owned(subject: Subject) -> Iterator[Said]:
-    if not subject.text("team", "name"):
-        yield Said("no team is named", ("team",))
-    if not any(m.get("role") == "owner" and m.get("username") for _, m in subject.entries("team", "members")):
-        yield Said("the team has no member with the role `owner`", ("team",))
-
-
-def _supported(subject: Subject) -> Iterator[Said]:
-    if not any(s.get("channel") and s.get("url") for _, s in subject.entries("support")):
-        yield Said("no support channel with a url is named", ("support",))
-
-
-@rule(
-    "OWN001",
-    Scope.DESCRIPTOR,
-    title="The product names its team and an owner.",
-    why="Without an owner nobody answers when the data are wrong.",
-    todo="Write `team` with a `name` and one member with `role: owner`.",
-    bad=Change(DESCRIPTOR, "role: owner", "role: member"),
+_PLACEHOLDER = re.compile(
+    r"\W*(to ?do|tbd|tba|fix ?me|xxx+|lorem ipsum.*|to be (done|defined|described|added|completed)"
+    r"|(add |insert |your )?(a )?(description|text|purpose)( goes)?( here)?|no description|n/?a|change ?me)\W*",
+    re.IGNORECASE | re.DOTALL,
 )
-def owned(subject: Subject) -> Iterator[Said]:
-    yield from _owned(subject)
-
-
-@rule(
-    "OWN002",
-    Scope.DESCRIPTOR,
-    title="The product names a support channel that can be reached.",
-    why="A consumer with a question needs one place to ask it.",
-    todo="Write `support` with a `channel` and its `url`.",
-    bad=Change(DESCRIPTOR, "support:\n", "support: []\ntags:\n"),
-)
-def supported(subject: Subject) -> Iterator[Said]:
-    yield from _supported(subject)
-
-
-@rule(
-    "OWN003",
-    Scope.OUTPUT_CONTRACT,
-    title="Every output contract names team, owner and support.",
-    why="A contract is read apart from its product; who breaks it must be known from it alone.",
-    todo="Write `team` with an owner and `support` with a url.",
-    bad=Change(CONTRACT, "role: owner", "role: member"),
-)
-def contract_owned(subject: Subject) -> Iterator[Said]:
-    yield from _owned(subject)
-    yield from _supported(subject)
+_TEXTS = frozenset({"description", "purpose", "usage", "limitations", "dataGranularityDescription", "businessName"})
 
 
 @rule(
@@ -84,8 +42,8 @@ def described(subject: Subject) -> Iterator[Said]:
     bad=Change(DESCRIPTOR, "type: consumerAligned", "type: dashboard"),
 )
 def typed(subject: Subject) -> Iterator[Said]:
-    known = subject.standard("product_types")
-    if isinstance(known, list) and subject.text("type") not in known:
+    known = words(subject, "product_types")
+    if known and subject.text("type") not in known:
         yield Said(f"the type {show(subject.get('type'))} is none of {', '.join(known)}", ("type",))
 
 
@@ -98,7 +56,7 @@ def typed(subject: Subject) -> Iterator[Said]:
     bad=Change(DESCRIPTOR, "property: licence", "property: license"),
 )
 def properties(subject: Subject) -> Iterator[Said]:
-    stated = {str(entry.get("property")) for _, entry in subject.entries("customProperties")}
+    stated = {str(e.get("property")) for _, e in subject.entries("customProperties") if e.get("value") not in (None, "")}
     for name in _PROPERTIES:
         if name not in stated:
             yield Said(f"the custom property `{name}` is missing", ("customProperties",))
@@ -131,3 +89,89 @@ def contract_described(subject: Subject) -> Iterator[Said]:
     for key in ("purpose", "usage", "limitations"):
         if not subject.text("description", key):
             yield Said(f"the description has no `{key}`", ("description",))
+
+
+@rule(
+    "DES006",
+    Scope.DESCRIPTOR,
+    title="The environments of the product are those of the standard, each once, and `local` is among them.",
+    why="Servers, runs and access go by these names; without `local` nobody can try the product on their machine.",
+    todo="List `local` and environments of outer/standard.yaml in the custom property `environments`.",
+    bad=Change(DESCRIPTOR, "value: [local, dev, prod]", "value: [local, dev, production]"),
+)
+def environments(subject: Subject) -> Iterator[Said]:
+    known = words(subject, "environments")
+    for index, entry in subject.entries("customProperties"):
+        value = entry.get("value")
+        if entry.get("property") != "environments":
+            continue
+        place = ("customProperties", index, "value")
+        if not isinstance(value, list) or not value:
+            yield Said(f"the environments {show(value)} are not a list of names", place)
+            continue
+        for position, name in enumerate(value):
+            if known and name not in known:
+                yield Said(f"the environment {show(name)} is none of {', '.join(known)}", (*place, position))
+            elif name in value[:position]:
+                yield Said(f"the environment {show(name)} stands twice", (*place, position))
+        if "local" not in value:
+            yield Said("the environment `local` is missing", place)
+
+
+@rule(
+    "DES007",
+    Scope.DESCRIPTOR,
+    title="Every output and management port says in a sentence what it offers.",
+    why="A name alone does not tell whether this is the port that a reader looks for.",
+    todo="Write `description` for the port.",
+    bad=Change(DESCRIPTOR, "    description: OpenLineage events", "    # OpenLineage events"),
+)
+def ports_described(subject: Subject) -> Iterator[Said]:
+    for key in ("outputPorts", "managementPorts"):
+        for index, port in subject.entries(key):
+            if not filled(port.get("description")):
+                yield Said(f"port {show(port.get('name'))} has no description", (key, index))
+
+
+@rule(
+    "DES008",
+    Scope.PRODUCT,
+    title="No description is a placeholder or a repetition of the name.",
+    why="It counts as described, and says nothing; people and agents guess the rest.",
+    todo="Write what a stranger needs to know.",
+    bad=Change(
+        CONTRACT, "description: Flights scheduled on the day, each counted once.", "description: TODO"
+    ),
+)
+def meant(subject: Subject) -> Iterator[Said]:
+    for file in promises(subject.product):
+        for pointer in file.document.places:
+            if pointer and pointer[-1] in _TEXTS:
+                text = filled(file.get(*pointer))
+                # Long texts are no placeholders, and short ones keep the search short.
+                if text and len(text) <= 200 and _PLACEHOLDER.fullmatch(text):
+                    yield at(file, f"the {pointer[-1]} {show(text)} is a placeholder", *pointer)
+    for file in subject.product.output_contracts:
+        for place, column in columns(file):
+            name, text = filled(column.get("name")), filled(column.get("description"))
+            if name and _letters(text) == _letters(name):
+                yield at(file, f"the description of column {show(name)} only repeats its name", *place, "description")
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+@rule(
+    "DES009",
+    Scope.OUTPUT_CONTRACT,
+    title="The table of an output contract is described, and so is what one row stands for.",
+    why="Whoever does not know what a row is counts or joins wrongly, and nothing fails.",
+    todo="Write `description` and `dataGranularityDescription` of the schema object.",
+    bad=Change(CONTRACT, "    dataGranularityDescription: One row per flight_date and carrier.\n", ""),
+)
+def table_described(subject: Subject) -> Iterator[Said]:
+    for index, table in subject.entries("schema"):
+        for key in ("description", "dataGranularityDescription"):
+            if not filled(table.get(key)):
+                yield Said(f"the table has no `{key}`", ("schema", index))

@@ -1,31 +1,26 @@
-"""IDN, VER: names, addresses and versions.
+"""IDN: names and addresses.
 
-The URN form and the rule that one major runs through product, ports and contracts come from the Data Product
-Specification of Agile Lab (README, sections on identifiers and versioning).
+The URN form comes from the Data Product Specification of Agile Lab (README, section on identifiers).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from outer.finding import Level
 from outer.product import DESCRIPTOR
 from outer.rule import Change, Said, Scope, Subject, rule
+from outer.rules.reading import CONTRACT, columns, fits, major, mappings
 from outer.yamlfile import show
 
-CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
-_SEMVER = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
-
-
-def major(version: str) -> str:
-    """Major of a semantic version; empty where `version` is none."""
-    match = _SEMVER.match(version)
-    return match.group(1) if match else ""
-
-
-def _fits(subject: Subject, kind: str, name: str) -> bool:
-    pattern = subject.standard("names", kind)
-    return not isinstance(pattern, str) or re.fullmatch(pattern, name) is not None
+_RESERVED = frozenset(
+    "all and any array as asc both case cast check column constraint create cross current_date current_time "
+    "current_timestamp current_user default desc distinct else end except exists false fetch for foreign from full "
+    "grant group having in inner insert intersect into is join lateral leading left like limit natural not null "
+    "offset on only or order outer primary references right select session_user some table then to trailing true "
+    "union unique update user using values when where window with".split()
+)
+"""Words that SQL:2016 keeps for itself and that PostgreSQL, DuckDB, Spark or Snowflake want quoted as a column."""
 
 
 @rule(
@@ -54,7 +49,7 @@ def product_urn(subject: Subject) -> Iterator[Said]:
 def names(subject: Subject) -> Iterator[Said]:
     for key, kind in (("name", "product"), ("domain", "domain")):
         name = subject.text(key)
-        if not _fits(subject, kind, name):
+        if not fits(subject, kind, name):
             pattern = subject.standard("names", kind)
             yield Said(f"the {kind} name {show(name)} does not fit the pattern {show(pattern)}", (key,))
 
@@ -68,15 +63,15 @@ def names(subject: Subject) -> Iterator[Said]:
     bad=Change(DESCRIPTOR, "  - name: airlines", "  - name: flights"),
 )
 def port_names(subject: Subject) -> Iterator[Said]:
-    for key in ("inputPorts", "outputPorts"):
+    for key in ("inputPorts", "outputPorts", "managementPorts"):
         seen: set[tuple[str, str]] = set()
         for index, port in subject.entries(key):
-            name, version = str(port.get("name")), str(port.get("version"))
-            if not _fits(subject, "port", name):
+            name, version = str(port.get("name")), str(port.get("version", ""))
+            if not fits(subject, "port", name):
                 pattern = subject.standard("names", "port")
                 yield Said(f"the port name {show(name)} does not fit the pattern {show(pattern)}", (key, index, "name"))
             if (name, version) in seen:
-                yield Said(f"the port {show(name)} {version} stands twice", (key, index))
+                yield Said(f"the port {show(f'{name} {version}'.strip())} stands twice", (key, index))
             seen.add((name, version))
 
 
@@ -103,103 +98,68 @@ def port_urn(subject: Subject) -> Iterator[Said]:
 
 @rule(
     "IDN005",
-    Scope.COLUMN,
+    Scope.CONTRACT,
     title="Columns are named as the standard says, each name once.",
     why="A column name that needs quoting, or differs only in case, breaks queries in one engine and not in another.",
     todo="Rename the column to fit the pattern in outer/standard.yaml.",
     bad=Change(CONTRACT, "- name: on_time_share_7d", "- name: onTimeShare7d"),
 )
 def column_names(subject: Subject) -> Iterator[Said]:
-    name = subject.text("name")
-    if not _fits(subject, "column", name):
-        pattern = subject.standard("names", "column")
-        yield Said(f"the column name {show(name)} does not fit the pattern {show(pattern)}", ("name",))
-    siblings = subject.file.get(*subject.pointer[:-1]) if subject.file else None
-    before = siblings[: int(subject.pointer[-1])] if isinstance(siblings, list) else []
-    if any(isinstance(c, dict) and str(c.get("name")).casefold() == name.casefold() for c in before):
-        yield Said(f"the column {show(name)} stands twice", ("name",))
+    seen: set[tuple[str | int, str]] = set()
+    for place, column in columns(subject.file):
+        name = str(column.get("name"))
+        if not fits(subject, "column", name):
+            pattern = subject.standard("names", "column")
+            yield Said(f"the column name {show(name)} does not fit the pattern {show(pattern)}", (*place, "name"))
+        if (place[1], name.casefold()) in seen:
+            yield Said(f"the column {show(name)} stands twice", (*place, "name"))
+        seen.add((place[1], name.casefold()))
 
 
 @rule(
-    "VER001",
-    Scope.DESCRIPTOR,
-    title="Product and ports carry a semantic version (semver.org).",
-    why="Consumers read from the version whether an upgrade is safe.",
-    todo="Write MAJOR.MINOR.PATCH, for example 1.0.0.",
-    bad=Change(DESCRIPTOR, "version: 1.0.0 #", "version: v1 #"),
+    "IDN006",
+    Scope.OUTPUT_CONTRACT,
+    title="An output contract names the domain of its product.",
+    why="A contract travels without its product; under another domain it is filed, and searched for, in the wrong place.",
+    todo="Write the `domain` of the descriptor into the contract.",
+    bad=Change(CONTRACT, "domain: aviation", "domain: shipping"),
 )
-def semantic(subject: Subject) -> Iterator[Said]:
-    if not major(subject.text("version")):
-        yield Said(f"the version {show(subject.get('version'))} is not a semantic version", ("version",))
-    for key in ("inputPorts", "outputPorts"):
-        for index, port in subject.entries(key):
-            if not major(str(port.get("version"))):
-                yield Said(
-                    f"the version {show(port.get('version'))} of port {show(port.get('name'))} "
-                    "is not a semantic version",
-                    (key, index, "version"),
-                )
-
-
-@rule(
-    "VER002",
-    Scope.OUTPUT_PORT,
-    title="The newest version of every output port has the major of the product.",
-    why="One major runs through product, ports and contracts, so that a consumer needs to look at one number only.",
-    todo="Raise or lower the major, so that product and port agree.",
-    bad=Change(DESCRIPTOR, "type: tables\n    version: 1.0.0", "type: tables\n    version: 2.0.0"),
-)
-def one_major(subject: Subject) -> Iterator[Said]:
+def contract_domain(subject: Subject) -> Iterator[Said]:
     descriptor = subject.product.descriptor
-    if descriptor is None:
-        return
-    product, own = major(str(descriptor.get("version"))), major(subject.text("version"))
-    name = subject.text("name")
-    newest = max(
-        (int(m) for p in descriptor.get("outputPorts") or [] if isinstance(p, dict)
-         and p.get("name") == name and (m := major(str(p.get("version"))))),
-        default=0,
-    )  # fmt: skip
-    if product and own and int(own) == newest and own != product:
+    if descriptor is not None and subject.get("domain") != descriptor.get("domain"):
         yield Said(
-            f"port {show(name)} has the major {own}, the product has {product}",
-            ("version",),
+            f"the domain is {show(subject.get('domain'))}, that of the product is {show(descriptor.get('domain'))}",
+            ("domain",),
         )
 
 
 @rule(
-    "VER003",
-    Scope.DESCRIPTOR,
-    title="The product's status is one of the five of the standard, and not ahead of its contracts.",
-    why="Who sees `active` relies on it; a contract that is still a draft may change under their feet.",
-    todo="Use a status of outer/standard.yaml, and raise the contracts before the product.",
-    bad=Change(DESCRIPTOR, "status: draft #", "status: active #"),
+    "IDN007",
+    Scope.OUTPUT_CONTRACT,
+    title="The table of an output contract is called like its port.",
+    why="Quality rules, relationships and consumers address the table by this name.",
+    todo="Give `schema[0].name` the `name` of the contract; a name in storage goes to `physicalName`.",
+    bad=Change(CONTRACT, "schema:\n  - name: carrier_punctuality", "schema:\n  - name: punctuality"),
 )
-def product_status(subject: Subject) -> Iterator[Said]:
-    statuses = subject.standard("statuses")
-    if not isinstance(statuses, list):
-        return
-    status = subject.text("status")
-    if status not in statuses:
-        yield Said(f"the status {show(subject.get('status'))} is none of {', '.join(statuses)}", ("status",))
-        return
-    for contract in subject.product.output_contracts:
-        other = contract.get("status")
-        if other in statuses and statuses.index(other) < statuses.index(status) <= statuses.index("active"):
-            yield Said(f"the product is {show(status)}, but {contract.path} is still {show(other)}", ("status",))
+def table_name(subject: Subject) -> Iterator[Said]:
+    for index, table in mappings(subject.get("schema")):
+        if table.get("name") != subject.get("name"):
+            yield Said(
+                f"the table is called {show(table.get('name'))}, the contract {show(subject.get('name'))}",
+                ("schema", index, "name"),
+            )
 
 
 @rule(
-    "VER004",
-    Scope.CONTRACT,
-    title="A contract carries a semantic version and one of the five states of the standard.",
-    why="Version and state tell a consumer whether to build on it.",
-    todo="Write MAJOR.MINOR.PATCH and a status of outer/standard.yaml.",
-    bad=Change(CONTRACT, "status: draft", "status: done"),
+    "IDN008",
+    Scope.OUTPUT_CONTRACT,
+    title="No column of an output contract has a word of SQL for its name.",
+    why="It must be quoted in some engines and not in others, so that a query that works here fails there.",
+    todo="Give the column a name that says more, for example `customer_group` instead of `group`.",
+    bad=Change(CONTRACT, "- name: cancelled", "- name: group"),
+    level=Level.WARNING,
 )
-def contract_version(subject: Subject) -> Iterator[Said]:
-    if not major(subject.text("version")):
-        yield Said(f"the version {show(subject.get('version'))} is not a semantic version", ("version",))
-    statuses = subject.standard("statuses")
-    if isinstance(statuses, list) and subject.text("status") not in statuses:
-        yield Said(f"the status {show(subject.get('status'))} is none of {', '.join(statuses)}", ("status",))
+def reserved(subject: Subject) -> Iterator[Said]:
+    for place, column in columns(subject.file):
+        if str(column.get("name")).lower() in _RESERVED:
+            yield Said(f"the column name {show(column.get('name'))} is a word of SQL", (*place, "name"))

@@ -1,0 +1,249 @@
+"""`outer check --fix`: mends what has one right answer, shows it as a diff, and loses nothing.
+
+What is mended, in this order, because each builds on the one before:
+
+1. versions written as a number (`1`, `1.0`) become semantic versions, in the descriptor and the output contracts;
+2. what a changed answer says is brought to the descriptor (`outer.answers`);
+3. the ids of the product, its ports and their contracts are made from domain, name and major;
+4. output contracts get the file name that their name and major ask for;
+5. managed files become again what the standard renders from the answers.
+
+Pinned input contracts are the producer's words and are never touched. Everything is done on a copy first; the product
+changes file by file, each at once, and what a file held before is kept below data/before-fix/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import unified_diff
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from outer import suite
+from outer.answers import disagreements
+from outer.drift import managed_files
+from outer.errors import UsageError
+from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, Product, load, lookup
+from outer.rules.identity import major
+from outer.yamledit import CannotEdit, replace, source
+from outer.yamlfile import Pointer, Unreadable, parse, show
+
+KEPT = "data/before-fix"
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?\Z")
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One file that is to change. `before` is None where it is new, `path` is where it lies afterwards."""
+
+    path: str
+    before: bytes | None
+    after: bytes
+    moved_from: str = ""
+
+    @property
+    def diff(self) -> str:
+        """The change as a unified diff."""
+        old = self.moved_from or self.path
+        head = f"rename from {self.moved_from}\nrename to {self.path}\n" if self.moved_from else ""
+        try:
+            sides = [_lines(side or b"") for side in (self.before, self.after)]
+        except UnicodeDecodeError:
+            return f"{head}Binary files a/{old} and b/{self.path} differ\n"
+        name = "/dev/null" if self.before is None else f"a/{old}"
+        return head + "".join(_complete(unified_diff(*sides, name, f"b/{self.path}")))
+
+
+def plan(product: Product) -> tuple[Fix, ...]:
+    """What mends `product`, by path; nothing is written. Files that cannot be read are left to people.
+
+    Raises `UsageError` when the managed files cannot be rendered.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for file in product.files:
+            (copy / file.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(product.root / file.path, copy / file.path)
+        (copy / "outer").mkdir(exist_ok=True)
+        for mend in (_versions, _answers, _ids, _contract_ids):
+            _edit(copy, mend(load(copy), copy))
+        moved = _file_names(copy)
+        fixes = [
+            Fix(path, before, after, old if old != path else "")
+            for old in sorted(file.path for file in product.files)
+            for path in (moved.get(old, old),)
+            for before, after in (((product.root / old).read_bytes(), (copy / path).read_bytes()),)
+            if before != after or old != path
+        ]
+    return tuple(sorted([*fixes, *_managed(product)], key=lambda fix: fix.path))
+
+
+def write(product: Product, fixes: tuple[Fix, ...]) -> str:
+    """Make the changes. Returns the folder, from the product's root, that holds what the files were before; empty when
+    no file was there before."""
+    root = product.root
+    for path in [fix.path for fix in fixes] + [fix.moved_from for fix in fixes if fix.moved_from]:
+        _inside(root, path)
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    kept = f"{KEPT}/{now}"
+    _inside(root, f"{kept}/x")
+    for fix in fixes:
+        if fix.before is not None:
+            target = root / kept / (fix.moved_from or fix.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(fix.before)
+    for fix in fixes:
+        _put(root / fix.path, fix.after, root / fix.moved_from if fix.moved_from else None)
+    return kept if any(fix.before is not None for fix in fixes) else ""
+
+
+Changes = Mapping[str, Mapping[Pointer, Any]]
+"""Path of a file -> pointer -> new value."""
+
+
+def _versions(product: Product, root: Path) -> Changes:
+    """Versions that YAML takes for a number. The text counts: `1.10` is 1.10.0."""
+    found: dict[str, dict[Pointer, Any]] = {}
+    for file in (product.descriptor, *product.output_contracts):
+        if file is None:
+            continue
+        data = (root / file.path).read_bytes()
+        pointers: list[Pointer] = [("version",)]
+        for key in ("inputPorts", "outputPorts"):
+            for index, port in _mappings(file.get(key)):
+                pointers.append((key, index, "version"))
+                pointers += [
+                    (key, index, "inputContracts", position, "version")
+                    for position, _ in _mappings(port.get("inputContracts"))
+                ]
+        for pointer in pointers:
+            value = file.get(*pointer)
+            text = source(data, pointer)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and _NUMBER.match(text):
+                numbers = [str(int(number)) for number in text.split(".")]
+                found.setdefault(file.path, {})[pointer] = ".".join([*numbers, "0", "0"][:3])
+    return found
+
+
+def _answers(product: Product, _: Path) -> Changes:
+    return {DESCRIPTOR: {entry.pointer: entry.wanted for entry in disagreements(product) if entry.found is not None}}
+
+
+def _ids(product: Product, _: Path) -> Changes:
+    """The product's URN and those of its output ports; see the rules IDN001 and IDN004."""
+    descriptor = product.descriptor
+    if descriptor is None:
+        return {}
+    domain, name = descriptor.get("domain"), descriptor.get("name")
+    version = major(str(descriptor.get("version")))
+    if not (isinstance(domain, str) and isinstance(name, str) and domain and name):
+        return {}
+    changes: dict[Pointer, Any] = {}
+    if version and isinstance(descriptor.get("id"), str):
+        changes[("id",)] = f"urn:dmb:dp:{domain}:{name}:{version}"
+    for index, port in _mappings(descriptor.get("outputPorts")):
+        own, port_name = major(str(port.get("version"))), port.get("name")
+        if own and isinstance(port_name, str) and isinstance(port.get("contractId"), str):
+            changes[("outputPorts", index, "contractId")] = f"urn:dmb:cmp:{domain}:{name}:{own}:{port_name}"
+    return {DESCRIPTOR: changes}
+
+
+def _contract_ids(product: Product, _: Path) -> Changes:
+    """The id of the contract of each output port, where name and version leave no doubt which contract it is."""
+    found: dict[str, dict[Pointer, Any]] = {}
+    ports = product.descriptor.get("outputPorts") if product.descriptor else None
+    known = {str(file.get("id")) for file in product.output_contracts}
+    for _index, port in _mappings(ports):
+        wanted = port.get("contractId")
+        same = [
+            file
+            for file in product.output_contracts
+            if file.get("name") == port.get("name") and file.get("version") == port.get("version")
+        ]
+        if isinstance(wanted, str) and wanted not in known and len(same) == 1 and isinstance(same[0].get("id"), str):
+            found[same[0].path] = {("id",): wanted}
+    return found
+
+
+def _file_names(root: Path) -> Mapping[str, str]:
+    """Move output contracts to the name that REF005 asks for, where nothing lies there. Returns old -> new path."""
+    moved: dict[str, str] = {}
+    for file in load(root).output_contracts:
+        name, version = file.get("name"), major(str(file.get("version")))
+        if not (isinstance(name, str) and re.match(r"[a-z0-9_]+\Z", name) and version):
+            continue
+        target = f"{OUTPUT_CONTRACTS}/{name}.v{version}.odcs.yaml"
+        if PurePosixPath(file.path).name != PurePosixPath(target).name and not (root / target).exists():
+            (root / file.path).rename(root / target)
+            moved[file.path] = target
+    return moved
+
+
+def _managed(product: Product) -> Iterator[Fix]:
+    """Managed files as they must be, unless this command is of another version than the pin and cannot know them."""
+    answers = product.answers
+    if answers is None or suite.is_version(str(answers.get("_commit") or "")) is False:
+        return
+    for path, wanted in managed_files(answers).items():
+        target = product.root / path
+        _inside(product.root, path)
+        before = target.read_bytes() if target.is_file() and not target.is_symlink() else None
+        if before != wanted:
+            yield Fix(path, before, wanted)
+
+
+def _edit(root: Path, changes: Changes) -> None:
+    """Make those `changes` that can be made in place; the others stay findings."""
+    for path, values in changes.items():
+        for pointer, value in values.items():
+            with suppress(CannotEdit, Unreadable, FileNotFoundError):
+                data = (root / path).read_bytes()
+                if lookup(parse(data).value, pointer) != value:
+                    (root / path).write_bytes(replace(data, {pointer: value}))
+
+
+def _mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for index, entry in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
+
+
+def _inside(root: Path, path: str) -> None:
+    """Refuse to write where a link leads out of the product, or over a folder."""
+    target = root / path
+    if not target.parent.resolve().is_relative_to(root.resolve()) or target.is_dir():
+        raise UsageError(
+            f"{show(path)} cannot be written: a folder on its way is a link, or it is a folder itself",
+            "Remove the link or the folder.",
+        )
+
+
+def _put(path: Path, content: bytes, moved_from: Path | None) -> None:
+    """Write `path` whole or not at all, with the rights that the file had."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = moved_from or path
+    mode = old.stat().st_mode & 0o777 if old.is_file() and not old.is_symlink() else 0o644
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(content)
+    os.chmod(file.name, mode)
+    os.replace(file.name, path)
+    if moved_from is not None:
+        moved_from.unlink()
+
+
+def _lines(data: bytes) -> list[str]:
+    *lines, last = data.decode("utf-8").split("\n")
+    return [f"{line}\n" for line in lines] + ([last] if last else [])
+
+
+def _complete(lines: Iterator[str]) -> Iterator[str]:
+    """Lines of a diff, with the remark that git and patch expect where a file does not end in a line end."""
+    for line in lines:
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

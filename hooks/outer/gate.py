@@ -1,0 +1,164 @@
+"""`outer check` as a whole: choose the rules, mend or record what was asked for, judge, report, answer with an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from outer import baseline, report
+from outer.check import Report, check
+from outer.errors import FINDINGS, INTERNAL, PASS, NothingChecked, UsageError
+from outer.policy import select
+from outer.product import Product, load
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `outer check` was asked for."""
+
+    as_of: date
+    format: str = "text"
+    output: Path | None = None
+    """File that takes the report; None: stdout."""
+    rules: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    drafts: bool = False
+    metrics: bool = False
+    fix: bool = False
+    dry_run: bool = False
+    write_baseline: bool = False
+    colour: bool = False
+    width: int | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+
+def gate(root: Path, wish: Wish) -> int:
+    """Judge the product in the folder `root`. Returns the exit code.
+
+    Raises `UsageError` for a wish that makes no sense, `NothingChecked` when no rule found an object.
+    """
+    _sensible(wish)
+    product = load(root)
+    if wish.fix:
+        product = _fixed(product, wish)
+    result = _judged(product, wish)
+    if wish.write_baseline:
+        held = baseline.write(product, result.findings, wish.as_of)
+        _say(f"{baseline.BASELINE}: {held} findings" if held else f"{baseline.BASELINE}: empty, so it is deleted", wish)
+        product = load(root)
+        result = _judged(product, wish)
+    for rule, reason in result.crashed:
+        print(f"outer: internal error: rule {rule} failed: {report.plain(reason)}", file=sys.stderr)
+    if result.rules == 0 or result.objects == 0:
+        raise NothingChecked("no rule found anything to judge", "Check that this is a data product.")
+    _write(result, product, wish)
+    if result.crashed:
+        return INTERNAL
+    return PASS if result.passed else FINDINGS
+
+
+def _sensible(wish: Wish) -> None:
+    chosen = bool(wish.rules or wish.families)
+    if wish.dry_run and not wish.fix:
+        raise UsageError("--dry-run shows what --fix would do, and --fix was not given", "Give both, or neither.")
+    if wish.fix and (wish.format != "text" or wish.write_baseline):
+        raise UsageError("--fix shows a diff and then the findings, as text", "Mend first, then check in that form.")
+    if wish.write_baseline and chosen:
+        raise UsageError("a baseline holds the findings of all rules", "Leave --rule and --family out.")
+
+
+def _judged(product: Product, wish: Wish) -> Report:
+    chosen = select(wish.rules, wish.families)
+    if chosen is None:
+        return check(product, wish.as_of, drafts=wish.drafts)
+    # Whoever names a draft asks for it.
+    return check(product, wish.as_of, chosen, drafts=wish.drafts or bool(wish.rules))
+
+
+def _fixed(product: Product, wish: Wish) -> Product:
+    """Show what can be mended, and mend it unless this is a dry run. Returns the product as it stands then."""
+    from outer.fix import plan, write
+
+    fixes = plan(product)
+    for fix in fixes:
+        _print(_coloured(fix.diff.rstrip("\n"), wish.colour))
+    if not fixes:
+        _say("nothing to mend: what is left needs a person", wish)
+    elif wish.dry_run:
+        _say(f"{len(fixes)} files would change; nothing was written", wish)
+    else:
+        kept = write(product, fixes)
+        _say(f"{len(fixes)} files changed" + (f"; what they were before is in {kept}/" if kept else ""), wish)
+        product = load(product.root)
+    if fixes and not wish.quiet:
+        _print("")
+    return product
+
+
+def _coloured(diff: str, colour: bool) -> str:
+    if not colour:
+        return diff
+    paints = {"+": "32", "-": "31", "@": "36"}
+    return "\n".join(
+        f"\x1b[{paints[line[0]]}m{words}\x1b[0m" if line[:1] in paints and line else words
+        for line in diff.split("\n")
+        for words in (report.plain(line.replace("\t", "    ")),)
+    )
+
+
+def _write(result: Report, product: Product, wish: Wish) -> None:
+    metrics = ()
+    if wish.metrics:
+        from outer.metrics import metrics as measure
+
+        metrics = measure(product)
+    view = report.View(
+        prefix=report.prefix(product.root) if wish.format not in ("text", "json") else "",
+        metrics=metrics,
+        colour=wish.colour and wish.output is None,
+        quiet=wish.quiet,
+        verbose=wish.verbose,
+        width=wish.width if wish.output is None else None,
+    )
+    text = report.render(result, wish.format, view)
+    if wish.output is not None:
+        _save(wish.output, text, product)
+    elif text:
+        _print(text)
+    if (wish.output is not None or wish.format != "text") and not wish.quiet:
+        print(f"outer: {report.summary(result)}", file=sys.stderr)
+
+
+def _save(path: Path, text: str, product: Product) -> None:
+    """Write the report to `path`, whole or not at all; never over a file that the product is made of."""
+    target = path.resolve()
+    if target.is_dir() or not target.parent.is_dir():
+        raise UsageError(f"--output {path}: there is no folder for such a file", "Name a file in a folder that exists.")
+    for folder in ("outer", "inner"):
+        if target.is_relative_to(product.root / folder):
+            raise UsageError(f"--output {path}: {folder}/ holds the product, not reports", "Name a file elsewhere.")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8", newline="\n"
+        ) as file:
+            file.write(f"{text}\n" if text else "")
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, target)
+    except OSError as error:
+        raise UsageError(f"--output {path}: it cannot be written ({error.strerror})", "Name another file.") from None
+
+
+def _say(words: str, wish: Wish) -> None:
+    if not wish.quiet:
+        print(f"outer: {words}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print `text`, on a terminal that cannot show all of it as well."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))

@@ -1,0 +1,109 @@
+"""Changes values in a YAML file and nothing else: comments, order, quotes, line ends and spaces stay as they are.
+
+No YAML is written anew. A value is found by libyaml's marks and its text is replaced; what comes out is read again and
+must say exactly what was meant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+import yaml
+
+from outer.product import lookup
+from outer.yamlfile import Pointer, Unreadable, parse
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN = re.compile(r"[A-Za-z0-9/]([A-Za-z0-9_@+/.:-]*[A-Za-z0-9_/])?\Z")
+_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+
+Span = tuple[int, int, str]
+"""Where the text of a value begins and ends, and its style: empty for plain, a quote, `[` for a list in brackets."""
+
+
+class CannotEdit(Exception):
+    """The value stands in a form that is not replaced by text: a block, or a place that does not exist."""
+
+
+def replace(data: bytes, changes: Mapping[Pointer, Any]) -> bytes:
+    """The YAML file `data` with the value at each pointer replaced by a text, number, boolean or list of texts.
+
+    Raises `Unreadable` when `data` is no strict YAML, `CannotEdit` when a value cannot be replaced in place.
+    """
+    before = parse(data).value
+    text = data.decode("utf-8")
+    bom = text[:1] == "\ufeff"
+    text = text.removeprefix("\ufeff")
+    spans = dict(_spans(text))
+    edited = text
+    for pointer in sorted(changes, key=lambda p: spans.get(p, (0, 0, ""))[0], reverse=True):
+        if pointer not in spans:
+            raise CannotEdit(f"there is no value on one line at {'.'.join(map(str, pointer))}")
+        start, end, style = spans[pointer]
+        gap = " " if start == end and edited[start - 1 : start] == ":" else ""
+        edited = edited[:start] + gap + _written(changes[pointer], style) + edited[end:]
+    result = ("\ufeff" * bom + edited).encode("utf-8")
+    wanted = deepcopy(before)
+    for pointer, value in changes.items():
+        lookup(wanted, pointer[:-1])[pointer[-1]] = value
+    try:
+        kept = parse(result).value == wanted
+    except Unreadable:
+        kept = False
+    if not kept:
+        raise CannotEdit("the text around the value does not allow it")
+    return result
+
+
+def source(data: bytes, pointer: Pointer) -> str:
+    """The text of the value at `pointer` as it stands in the file; empty where it is no scalar on one line."""
+    text = data.decode("utf-8").removeprefix("\ufeff")
+    start, end, _ = dict(_spans(text)).get(pointer, (0, 0, ""))
+    return text[start:end]
+
+
+def _spans(text: str) -> Iterator[tuple[Pointer, Span]]:
+    """The span of every value that stands on one line: scalars, and lists in brackets."""
+    events = yaml.parse(text, Loader=_PARSER)
+
+    def value(event: Any, at: Pointer) -> Iterator[tuple[Pointer, Span]]:
+        start = event.start_mark
+        if isinstance(event, yaml.ScalarEvent):
+            if start.line == event.end_mark.line:
+                yield at, (start.index, event.end_mark.index, event.style or "")
+            return
+        is_list = isinstance(event, yaml.SequenceStartEvent)
+        index = 0
+        while not isinstance(inside := next(events), (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            if is_list:
+                yield from value(inside, (*at, index))
+                index += 1
+            else:
+                yield from value(next(events), (*at, inside.value))
+        if is_list and event.flow_style and start.line == inside.end_mark.line:
+            yield at, (start.index, inside.end_mark.index, "[")
+
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            yield from value(next(events), ())
+
+
+def _written(value: Any, style: str) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_written(entry, "") for entry in value) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if style == "'":
+        return "'" + value.replace("'", "''") + "'"
+    if style == "" and _PLAIN.match(value) and value.lower() not in _WORDS and not _number(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(text: str) -> bool:
+    """Whether some reader of YAML, 1.1 or 1.2, takes `text` for something else than text."""
+    return text[:1].isdigit() and not re.match(r"[0-9]+\.[0-9]+\.[0-9]+([-+].*)?\Z", text)
