@@ -176,7 +176,9 @@ def _option(action: argparse.Action) -> str:
     value = action.metavar or ("{" + ",".join(map(str, action.choices)) + "}" if action.choices else "")
     if not value and action.nargs != 0:
         value = action.dest.upper()
-    names = ", ".join(action.option_strings) or action.dest
+    if not action.option_strings:
+        return f"`[{value}]`" if action.nargs == "?" else f"`{value}`"
+    names = ", ".join(action.option_strings)
     return f"`{names} {value}`" if value else f"`{names}`"
 
 

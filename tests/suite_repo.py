@@ -5,12 +5,10 @@ Free of pytest, so that the demo and the benchmarks use it too. Nothing here rea
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -168,22 +166,27 @@ def is_seed(path: str) -> bool:
     return path == "README.md" or (path.startswith(("inner/", "outer/")) and path != "outer/standard.yaml")
 
 
-def complaints(product: Path, suite: Path = ROOT) -> list[str]:
-    """What `outer check` of `suite` finds in `product`: `path:line: rule: message`; nothing when it is in order."""
-    if suite == ROOT:
-        from outer.check import check
-        from outer.product import load
+def complaints(product: Path) -> list[str]:
+    """What `outer check` finds in `product`: `path:line: rule: message`; nothing when it is in order."""
+    from outer.check import check
+    from outer.product import load
 
-        report = check(load(product), datetime.now(UTC).date())
-        assert report.rules > 40, "nearly nothing was checked"
-        assert not report.crashed
-        return [f"{f.path}:{f.place.line}: {f.rule}: {f.message}" for f in report.findings]
+    report = check(load(product), datetime.now(UTC).date())
+    assert report.rules > 40, "nearly nothing was checked"
+    assert not report.crashed
+    return [f"{f.path}:{f.place.line}: {f.rule}: {f.message}" for f in report.findings]
+
+
+def complaints_of(command: Sequence[str | Path], product: Path, **environment: str) -> list[str]:
+    """The same, judged by the `outer` that the Python started by `command` finds in this `environment`."""
+    script = "import sys, pathlib, suite_repo; print(*suite_repo.complaints(pathlib.Path(sys.argv[1])), sep='\\n')"
+    paths = [environment.pop("PYTHONPATH", ""), str(Path(__file__).parent)]
+    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(
-        [sys.executable, "-m", "outer", "check", "--format", "json", "--product", product],
-        env=os.environ | {"PYTHONPATH": str(suite / "hooks")}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode in (0, 1), done.stderr
-    return [f"{f['path']}:{f['line']}: {f['rule']}: {f['message']}" for f in json.loads(done.stdout)["findings"]]
+        [*command, "-c", script, product], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line]
 
 
 def questions(folder: Path = ROOT) -> dict[str, dict[str, Any]]:
@@ -214,9 +217,10 @@ def plant_blueprint(suite: Path, name: str) -> Path:
     """Give the repository `suite` one more blueprint, tiny and complete, as `copier.yml` offers it; commit it."""
     copier = suite / "copier.yml"
     text = copier.read_text(encoding="utf-8")
-    choice = "    Polars (one fast process, DataFrames): polars\n"
-    assert choice in text
-    copier.write_text(text.replace(choice, f"{choice}    {name.capitalize()}: {name}\n"), encoding="utf-8")
+    head, choices = text.split("\nblueprint:\n", 1)
+    before, after = choices.split("  choices:\n", 1)
+    offered = f"  choices:\n    {name.capitalize()}: {name}\n"
+    copier.write_text(f"{head}\nblueprint:\n{before}{offered}{after}", encoding="utf-8")
     inner = "{setup: 'true', workloads: [{name: build, technology: NAME, reads: [flights, airlines],\n"
     inner += "  writes: [{{ output_port }}], depends_on: [], run: sh build.sh}], storage: [], test: 'true'}\n"
     write(

@@ -236,8 +236,8 @@ def test_a_repeated_key_fails_and_shows_itself(tmp_path: Path) -> None:
 def test_a_key_of_two_columns_may_repeat_each_of_them(tmp_path: Path) -> None:
     key = {"primaryKey": True, "required": True}
     columns = (
-        column("a", "BIGINT", **key, primaryKeyPosition=2),
-        column("b", "BIGINT", **key, primaryKeyPosition=1),
+        {**column("a", "BIGINT", primaryKeyPosition=2), **key},
+        {**column("b", "BIGINT", primaryKeyPosition=1), **key},
     )
     good = "SELECT range // 2 AS a, range % 2 AS b FROM range(4)"
     assert verdict(audited(tmp_path / "good", good, columns), "primaryKey").outcome == "passed"
@@ -504,7 +504,7 @@ def test_a_service_level_that_cannot_be_measured_as_written_fails(tmp_path: Path
 
 
 def test_other_service_levels_are_declared_only(tmp_path: Path) -> None:
-    levels = [
+    levels: list[Clauses] = [
         {"property": "retention", "value": 3, "unit": "y", "element": "id"},
         {"property": "support", "value": "8x5"},
     ]

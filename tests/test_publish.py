@@ -265,8 +265,10 @@ def test_everything_that_a_killed_run_can_leave_is_removed(tmp_path: Path) -> No
     os.symlink(f"versions/{late}", home.root / f".current-{late}")
     home.receipt(good).unlink()  # killed right after the switch
     home.lineage(good).unlink()
+    (home.receipt(late).with_name(f".{late}.json.part")).touch()
     assert recover(home) == home.versions / good
     assert leftovers(root) == []
+    assert not list(home.root.rglob("*.part"))
     assert complete(home.versions / good) == good
     assert home.receipt(good).read_bytes() == (home.versions / good / "receipt.json").read_bytes()
     assert home.lineage(good).exists()
@@ -346,7 +348,7 @@ needs_mounts = pytest.mark.skipif(not _can_mount(), reason="needs user namespace
 
 
 @needs_mounts
-@pytest.mark.parametrize("kilobytes", [0, 4, 12, 20, 28, 36, 44])
+@pytest.mark.parametrize("kilobytes", [0, 4, 16, 28, 44])
 def test_a_disk_that_fills_up_leaves_one_complete_version(tmp_path: Path, kilobytes: int) -> None:
     """At the log, at a port, at the receipt, or just after the switch: the space that is left decides where."""
     root = stamped_product(tmp_path)
@@ -382,7 +384,7 @@ def test_a_folder_that_may_not_be_written_is_one_clear_error(tmp_path: Path) -> 
     assert published(root) == good
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("folder", ["", "versions", "staging"])
 def test_missing_rights_are_one_clear_error(tmp_path: Path, folder: str) -> None:
     root = stamped_product(tmp_path)

@@ -23,6 +23,7 @@ import pytest
 from outer import fingerprint, receipt
 from outer import run as running
 from outer.errors import NothingChecked, OuterError, RunFailed, UsageError
+from outer.machine import require
 from outer.receipt import Receipt
 from outer.run import run
 from outer.talk import Talk
@@ -244,6 +245,12 @@ copy(f"SELECT * FROM '{INPUT}'", "words")
     assert heard.error is None, heard.said
 
 
+def test_an_installation_without_the_extra_is_told_what_to_add() -> None:
+    with pytest.raises(UsageError, match="no_such_package") as caught:
+        require("json", "no_such_package")
+    assert "data-product-blueprints[run]" in caught.value.todo
+
+
 # --- Talk -----------------------------------------------------------------------------------------
 
 
@@ -334,6 +341,7 @@ def test_an_input_that_breaks_its_contract_stops_the_run_before_any_workload(tmp
     assert not (root / "inner/ran").exists()
     (kept,) = filed(root)
     assert kept.outcome == "failed"
+    assert [e["eventType"] for e in events(root / f"data/local/lineage/{kept.run_id}.jsonl")] == ["START", "FAIL"]
 
 
 def test_an_input_that_is_no_parquet_stops_the_run(tmp_path: Path) -> None:
@@ -536,11 +544,12 @@ def test_a_lineage_server_gets_the_events_too(tmp_path: Path, monkeypatch: pytes
 def test_a_lineage_server_that_is_not_there_is_a_note_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:9/secret-path")
     root = build_product(tmp_path)
     heard = Heard(root)
     assert heard.receipt is not None
-    assert "the lineage server http://127.0.0.1:9 took no event (ConnectionError)" in heard.said
+    assert "the lineage server 127.0.0.1 took no event (ConnectionError)" in heard.said
+    assert "secret-path" not in heard.said
     assert len(events(root / f"data/local/lineage/{heard.receipt.run_id}.jsonl")) == 2
 
 

@@ -1,18 +1,20 @@
-"""Where the answers that a product was made from stand in its descriptor, and where the two disagree.
+"""Where the answers that a product was made from stand in its descriptor, and where these were left behind.
 
 A changed answer reaches managed files by `copier update`; the descriptor is the team's and stays as it was. What the
-answers decide for good (names, ownership, terms) must be the same in both; what the team words itself (title, purpose,
-service levels) is not compared.
+answers decide (names, ownership, terms) must be the same in both; what the team words itself (title, purpose, service
+levels) is not compared.
 """
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from outer.product import Product
-from outer.yamlfile import Pointer
+from outer.product import ANSWERS, File, Product
+from outer.yamlfile import Pointer, Unreadable, parse
 
 _FIELDS: Mapping[str, Pointer] = {
     "product_name": ("name",),
@@ -29,10 +31,13 @@ _PROPERTIES: Mapping[str, str] = {
 }
 """Answer -> custom property."""
 
+_REVISIONS = 20
+"""How far back an earlier answer is looked for."""
+
 
 @dataclass(frozen=True)
-class Disagreement:
-    """An answer and the value of the descriptor that does not say the same. `found` is None where none stands there."""
+class Outdated:
+    """A value of the descriptor that an answer has left behind: `found` was the answer once, `wanted` is it now."""
 
     answer: str
     pointer: Pointer
@@ -40,28 +45,64 @@ class Disagreement:
     wanted: Any
 
 
-def disagreements(product: Product) -> Iterator[Disagreement]:
-    """Every answer that the descriptor of `product` contradicts; none where either file is absent."""
+def outdated(product: Product) -> tuple[Outdated, ...]:
+    """The values of the descriptor that were right until an answer changed.
+
+    Which of two that disagree is the newer one is told by git: a value that the answers file held in an earlier
+    revision was left behind; any other is the team's own decision, and no business of a machine. Without git, nothing.
+    """
     answers, descriptor = product.answers, product.descriptor
     if answers is None or descriptor is None:
-        return
+        return ()
+    differing = [
+        Outdated(answer, pointer, descriptor.get(*pointer), _stated(answer, answers.value))
+        for answer, pointer in _pointers(descriptor).items()
+        if answer in answers.value and descriptor.get(*pointer) != _stated(answer, answers.value)
+    ]
+    earlier = list(_earlier(product.root)) if differing else []
+    return tuple(
+        one
+        for one in differing
+        if any(one.answer in before and one.found == _stated(one.answer, before) for before in earlier)
+    )
+
+
+def _pointers(descriptor: File) -> Mapping[str, Pointer]:
+    """Answer -> where the descriptor says the same."""
     pointers = dict(_FIELDS)
-    properties = descriptor.get("customProperties")
-    for index, entry in enumerate(properties if isinstance(properties, list) else ()):
+    for index, entry in _mappings(descriptor.get("customProperties")):
+        for answer, name in _PROPERTIES.items():
+            if name == entry.get("property"):
+                pointers[answer] = ("customProperties", index, "value")
+    owners = [index for index, m in _mappings(descriptor.get("team", "members")) if m.get("role") == "owner"]
+    if len(owners) == 1:
+        pointers["owner_email"] = ("team", "members", owners[0], "username")
+    return pointers
+
+
+def _stated(answer: str, answers: Mapping[str, Any]) -> Any:
+    """What the descriptor says when it agrees with the answer."""
+    value = answers.get(answer)
+    return ["local", *value] if answer == "environments" and isinstance(value, list) else value
+
+
+def _earlier(root: Path) -> Iterator[Mapping[str, Any]]:
+    """The answers in earlier revisions, the newest first."""
+
+    def git(*arguments: str) -> bytes:
+        try:
+            return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False, timeout=60).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            return b""
+
+    for commit in git("log", f"-{_REVISIONS}", "--format=%H", "--", ANSWERS).decode("ascii", "replace").split():
+        try:
+            yield parse(git("show", f"{commit}:./{ANSWERS}")).value
+        except Unreadable:
+            continue
+
+
+def _mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for index, entry in enumerate(value if isinstance(value, list) else ()):
         if isinstance(entry, dict):
-            pointers |= {
-                answer: ("customProperties", index, "value")
-                for answer, name in _PROPERTIES.items()
-                if name == entry.get("property")
-            }
-    members = descriptor.get("team", "members")
-    for index, member in enumerate(members if isinstance(members, list) else ()):
-        if isinstance(member, dict) and member.get("role") == "owner":
-            pointers.setdefault("owner_email", ("team", "members", index, "username"))
-    for answer, pointer in pointers.items():
-        wanted = answers.get(answer)
-        if answer == "environments" and isinstance(wanted, list):
-            wanted = ["local", *wanted]
-        found = descriptor.get(*pointer)
-        if wanted is not None and found != wanted:
-            yield Disagreement(answer, pointer, found, wanted)
+            yield index, entry

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -28,9 +27,9 @@ has to be put in order first."""
 _LONGEST_DAYS = 90
 
 _HEAD = """\
-# Findings that this product had when it adopted the standard. They do not fail the gate, new ones do.
-# Written by `outer check --write-baseline`; owned by the team. Mend the findings one by one and write it again: what is
-# mended leaves, nothing new comes in. A finding is known by its fingerprint (rule, file and message), so lines may move.
+# Findings that this product had when it adopted the standard. They do not fail the gate; new ones do.
+# Written by `outer check --write-baseline`, owned by the team. Mend one after the other and write it again: what is
+# mended leaves, nothing new comes in. A fingerprint stands for rule, file and message, so lines may move.
 # After `expires` all of them count again. To decide anew, move the date by hand, as a change that somebody reviews.
 """
 
@@ -86,9 +85,7 @@ def load(root: Path) -> Baseline | None:
     )
 
 
-def apply(
-    findings: Sequence[Finding], baseline: Baseline, as_of: date
-) -> tuple[tuple[Finding, ...], frozenset[int]]:
+def apply(findings: Sequence[Finding], baseline: Baseline, as_of: date) -> tuple[tuple[Finding, ...], frozenset[int]]:
     """Mark the findings that `baseline` accepts on the day `as_of`, among those that no waiver accepts.
 
     Returns all findings, and the positions of the entries that are still there. A baseline that is not in force accepts
@@ -133,8 +130,7 @@ def write(product: Product, findings: Sequence[Finding], as_of: date) -> int:
     elif not held:
         raise UsageError(
             "there is nothing that a baseline could accept",
-            "The product is in order, or what is wrong with it has to be mended first ("
-            f"{', '.join(NEVER_ACCEPTED)}).",
+            f"The product is in order, or what is wrong with it has to be mended first ({', '.join(NEVER_ACCEPTED)}).",
         )
     if held:
         terms = _terms(product, as_of) if before is None else _kept(before)
@@ -170,7 +166,7 @@ def _terms(product: Product, as_of: date) -> tuple[str, str, str]:
 
 
 def _kept(before: Baseline) -> tuple[Any, Any, Any]:
-    return tuple(before.file.get(key) for key in ("owner", "written", "expires"))  # type: ignore[return-value]
+    return tuple(before.file.get(key) for key in ("owner", "written", "expires"))
 
 
 def _text(held: Iterable[tuple[Finding, str]], owner: object, written: object, expires: object) -> str:
@@ -195,7 +191,9 @@ def _scalar(value: object) -> str:
 
 def _replace(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
-    with tempfile.NamedTemporaryFile(
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile(
         "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
     ) as file:
         file.write(text)

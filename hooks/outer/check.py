@@ -42,8 +42,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is left that fails the gate."""
-        return not self.at(Level.ERROR)
+        """Whether nothing is left that fails the gate, and every rule could be asked."""
+        return not self.crashed and not self.at(Level.ERROR)
 
     def at(self, level: Level) -> tuple[Finding, ...]:
         """Findings of `level` that are not accepted."""

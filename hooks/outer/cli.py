@@ -80,18 +80,63 @@ def _parser() -> argparse.ArgumentParser:
             "--env", default="local", metavar="NAME", help="environment of the contracts' servers (default: local)"
         )
 
+    def day(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--as-of", type=_day, default=None, metavar="DATE", help="judge dates as on this day (default: today, UTC)"
+        )
+
     checking = add(
         "check",
         _check,
         "judge descriptor, contracts and managed files by the standard, without touching data",
-        ["outer check", "outer check --format json > report.json", "outer check --as-of 2030-01-31"],
+        [
+            "outer check",
+            "outer check --fix --dry-run",
+            "outer check --format sarif --output outer.sarif",
+            "outer check --family CON --as-of 2030-01-31",
+        ],
     )
-    checking.add_argument("--format", choices=("text", "json", "github"), default="text", help="default: text")
+    formats = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown")
+    checking.add_argument("--format", choices=formats, default="text", help="form of the report (default: text)")
+    checking.add_argument("--output", type=Path, metavar="FILE", help="write the report to FILE instead of stdout")
+    checking.add_argument("--rule", action="append", default=[], metavar="ID", help="judge by this rule; repeatable")
     checking.add_argument(
-        "--as-of", type=_day, default=None, metavar="DATE", help="judge dates as on this day (default: today, UTC)"
+        "--family", action="append", default=[], metavar="ABC", help="judge by the rules of this family; repeatable"
     )
+    checking.add_argument("--drafts", action="store_true", help="judge by drafts of rules too; they fail nothing")
+    checking.add_argument("--metrics", action="store_true", help="also measure completeness, AI-readiness, coverage")
+    checking.add_argument("--fix", action="store_true", help="mend what has one right answer, and show it as a diff")
+    checking.add_argument("--dry-run", action="store_true", help="with --fix: show the diff, write nothing")
+    checking.add_argument(
+        "--write-baseline", action="store_true",
+        help="accept for a time what is wrong now (outer/baseline.yaml); said again, drop what is mended",
+    )  # fmt: skip
+    day(checking)
     # pre-commit hands over the changed files; the gate always judges the whole product.
     checking.add_argument("files", nargs="*", help=argparse.SUPPRESS)
+
+    judging = add(
+        "policy",
+        _policy,
+        "list the rules, explain one, or try each on its own examples",
+        [
+            "outer policy list --family CON",
+            "outer policy list --stage grace --format json",
+            "outer policy explain CON003",
+            "outer policy test",
+        ],
+    )
+    judging.add_argument("what", choices=("list", "explain", "test"), help="what to do")
+    judging.add_argument("id", nargs="?", help="with explain: id of the rule")
+    judging.add_argument(
+        "--family", action="append", default=[], metavar="ABC", help="only rules of this family; repeatable"
+    )
+    judging.add_argument(
+        "--stage", action="append", default=[], choices=("draft", "grace", "enforced", "retired"),
+        help="with list: only rules in this stage of their life; repeatable",
+    )  # fmt: skip
+    judging.add_argument("--format", choices=("text", "json"), default="text", help="of list and explain")
+    day(judging)
 
     running = add(
         "run",
@@ -172,26 +217,59 @@ def _colour(stream: object) -> bool:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from outer import report
-    from outer.check import check
-    from outer.errors import NothingChecked
-    from outer.product import load
+    from outer.gate import Wish, gate
 
-    result = check(load(options.product), options.as_of or datetime.now(UTC).date())
-    for rule, reason in result.crashed:
-        print(f"outer: internal error: rule {rule} failed: {reason}", file=sys.stderr)
-    if result.rules == 0 or result.objects == 0:
-        raise NothingChecked("no rule found anything to judge", "Check that this is a data product.")
-    output = {
-        "text": lambda: report.text(result, colour=_colour(sys.stdout), quiet=options.quiet),
-        "json": lambda: report.as_json(result),
-        "github": lambda: report.github(result),
-    }[options.format]()
-    if output:
-        print(output)
-    if result.crashed:
-        return INTERNAL
-    return PASS if report.passed(result) else FINDINGS
+    return gate(
+        options.product,
+        Wish(
+            as_of=_as_of(options),
+            format=options.format,
+            output=options.output,
+            rules=tuple(options.rule),
+            families=tuple(options.family),
+            drafts=options.drafts,
+            metrics=options.metrics,
+            fix=options.fix,
+            dry_run=options.dry_run,
+            write_baseline=options.write_baseline,
+            colour=_colour(sys.stdout),
+            width=_width(sys.stdout),
+            quiet=options.quiet,
+            verbose=options.verbose,
+        ),
+    )
+
+
+def _as_of(options: argparse.Namespace) -> date:
+    return options.as_of or datetime.now(UTC).date()
+
+
+def _width(stream: object) -> int | None:
+    """Columns of the terminal behind `stream`; None where there is none."""
+    if not getattr(stream, "isatty", lambda: False)():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
+
+
+def _policy(options: argparse.Namespace) -> int:
+    from outer import policy
+
+    if (options.what == "explain") != bool(options.id):
+        raise UsageError(
+            "`outer policy explain` takes the id of a rule, `list` and `test` take none",
+            "For example: outer policy explain CON003",
+        )
+    if options.what == "explain":
+        print(policy.explain(options.id, _as_of(options), options.format))
+        return PASS
+    if options.what == "list":
+        print(policy.listing(options.family, options.stage, _as_of(options), options.format))
+        return PASS
+    trials = policy.try_out(options.family, _as_of(options))
+    print("\n".join(policy.lines(trials, verbose=options.verbose)))
+    return FINDINGS if any(trial.wrong for trial in trials) else PASS
 
 
 def _run(options: argparse.Namespace) -> int:

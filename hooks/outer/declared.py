@@ -69,7 +69,8 @@ def _module(path: Path, name: str) -> tuple[Rule, ...]:
     from importlib.util import module_from_spec, spec_from_file_location
 
     spec = spec_from_file_location(f"outer.organisation.{path.stem}", path)
-    assert spec is not None and spec.loader is not None  # noqa: S101 (a .py file has both)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{name}: the module of policies cannot be loaded", "Give it the ending .py.")
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -100,7 +101,8 @@ def _file(path: Path, folder: Path, name: str) -> Rule:
         steps = parse(entry["path"])
     except ValueError as error:
         raise UsageError(
-            f"{name}:{file.place('path').line}: {error}", "Write keys joined by dots, with [*] or [key=value] for lists."
+            f"{name}:{file.place('path').line}: {error}",
+            "Write keys joined by dots, with [*] or [key=value] for lists.",
         ) from None
     enforced_from = None
     if "enforced_from" in entry:

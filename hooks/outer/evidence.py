@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from outer import __version__
@@ -76,7 +77,7 @@ class Lineage:
             if self._has_ended():
                 self._in_background(lambda: self._send(event))
             if not self._has_ended():
-                self._trouble.append(f"the lineage server {server} does not answer; see {self._file}")
+                self._trouble.append(f"{_called(server)} does not answer; see {self._file}")
         return tuple(dict.fromkeys(self._trouble))
 
     def _in_background(self, work: Callable[[], None]) -> None:
@@ -114,9 +115,7 @@ class Lineage:
         try:
             HttpTransport(HttpConfig.from_dict(options)).emit(event)
         except Exception as error:  # whatever a server and the network on the way to it can do
-            self._trouble.append(
-                f"the lineage server {server} took no event ({type(error).__name__}); see {self._file}"
-            )
+            self._trouble.append(f"{_called(server)} took no event ({type(error).__name__}); see {self._file}")
 
     # --- Events -----------------------------------------------------------------------------------
 
@@ -193,6 +192,11 @@ class Lineage:
 def _server() -> str:
     disabled = os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true"
     return "" if disabled else os.environ.get("OPENLINEAGE_URL", "").strip()
+
+
+def _called(server: str) -> str:
+    # Without the rest of the address, which may hold a password.
+    return f"the lineage server {urlsplit(server).hostname or 'that OPENLINEAGE_URL names'}"
 
 
 def _dataset_facets(contract: Contract, location: str) -> dict[str, Any]:

@@ -77,8 +77,10 @@ def inner(root: Path) -> str:
     """
     folder = root / "inner"
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    # In a git hook, git's own variables name another place.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False, timeout=60)
         listed = [folder / os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     except (OSError, subprocess.TimeoutExpired):
         listed = []

@@ -2,9 +2,10 @@
 
 What is mended, in this order, because each builds on the one before:
 
-1. versions written as a number (`1`, `1.0`) become semantic versions, in the descriptor and the output contracts;
-2. what a changed answer says is brought to the descriptor (`outer.answers`);
-3. the ids of the product, its ports and their contracts are made from domain, name and major;
+1. what a changed answer says is brought to the descriptor, where git knows that the answer is the newer of the two;
+2. versions written as a number (`1`, `1.0`) become semantic versions, in the descriptor and the output contracts;
+3. the ids of the product, its ports and their contracts are made from domain, name and major, and an output contract
+   takes over the domain;
 4. output contracts get the file name that their name and major ask for;
 5. managed files become again what the standard renders from the answers.
 
@@ -27,11 +28,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from outer import suite
-from outer.answers import disagreements
+from outer.answers import outdated
 from outer.drift import managed_files
 from outer.errors import UsageError
-from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, Product, load, lookup
-from outer.rules.identity import major
+from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, Product, load, lookup
+from outer.rules.reading import major
 from outer.yamledit import CannotEdit, replace, source
 from outer.yamlfile import Pointer, Unreadable, parse, show
 
@@ -58,7 +59,7 @@ class Fix:
         except UnicodeDecodeError:
             return f"{head}Binary files a/{old} and b/{self.path} differ\n"
         name = "/dev/null" if self.before is None else f"a/{old}"
-        return head + "".join(_complete(unified_diff(*sides, name, f"b/{self.path}")))
+        return head + "".join(_complete(unified_diff(sides[0], sides[1], name, f"b/{self.path}")))
 
 
 def plan(product: Product) -> tuple[Fix, ...]:
@@ -72,7 +73,9 @@ def plan(product: Product) -> tuple[Fix, ...]:
             (copy / file.path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(product.root / file.path, copy / file.path)
         (copy / "outer").mkdir(exist_ok=True)
-        for mend in (_versions, _answers, _ids, _contract_ids):
+        answers = {DESCRIPTOR: {entry.pointer: entry.wanted for entry in outdated(product)}}
+        _edit(copy, answers)
+        for mend in (_versions, _ids, _contracts):
             _edit(copy, mend(load(copy), copy))
         moved = _file_names(copy)
         fixes = [
@@ -109,31 +112,31 @@ Changes = Mapping[str, Mapping[Pointer, Any]]
 
 
 def _versions(product: Product, root: Path) -> Changes:
-    """Versions that YAML takes for a number. The text counts: `1.10` is 1.10.0."""
+    """Versions that YAML takes for a number. The text counts: `1.10` is 1.10.0.
+
+    Of an input the version is what its pinned contract says, when that is the same text in quotes.
+    """
     found: dict[str, dict[Pointer, Any]] = {}
+    pinned = {file.get("id"): file.get("version") for file in product.input_contracts}
+
+    def look(file: File, data: bytes, pointer: Pointer, contract: object = None) -> None:
+        value, text = file.get(*pointer), source(data, pointer)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and _NUMBER.match(text):
+            numbers = [str(int(number)) for number in text.split(".")]
+            full = ".".join([*numbers, "0", "0"][:3])
+            found.setdefault(file.path, {})[pointer] = text if pinned.get(contract) == text else full
+
     for file in (product.descriptor, *product.output_contracts):
         if file is None:
             continue
         data = (root / file.path).read_bytes()
-        pointers: list[Pointer] = [("version",)]
+        look(file, data, ("version",))
         for key in ("inputPorts", "outputPorts"):
             for index, port in _mappings(file.get(key)):
-                pointers.append((key, index, "version"))
-                pointers += [
-                    (key, index, "inputContracts", position, "version")
-                    for position, _ in _mappings(port.get("inputContracts"))
-                ]
-        for pointer in pointers:
-            value = file.get(*pointer)
-            text = source(data, pointer)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and _NUMBER.match(text):
-                numbers = [str(int(number)) for number in text.split(".")]
-                found.setdefault(file.path, {})[pointer] = ".".join([*numbers, "0", "0"][:3])
+                look(file, data, (key, index, "version"), port.get("contractId"))
+                for position, contract in _mappings(port.get("inputContracts")):
+                    look(file, data, (key, index, "inputContracts", position, "version"), contract.get("id"))
     return found
-
-
-def _answers(product: Product, _: Path) -> Changes:
-    return {DESCRIPTOR: {entry.pointer: entry.wanted for entry in disagreements(product) if entry.found is not None}}
 
 
 def _ids(product: Product, _: Path) -> Changes:
@@ -155,20 +158,26 @@ def _ids(product: Product, _: Path) -> Changes:
     return {DESCRIPTOR: changes}
 
 
-def _contract_ids(product: Product, _: Path) -> Changes:
-    """The id of the contract of each output port, where name and version leave no doubt which contract it is."""
+def _contracts(product: Product, _: Path) -> Changes:
+    """The domain of the output contracts, and the id of each that a port names by name and version alone."""
     found: dict[str, dict[Pointer, Any]] = {}
-    ports = product.descriptor.get("outputPorts") if product.descriptor else None
+    if product.descriptor is None:
+        return found
+    domain = product.descriptor.get("domain")
     known = {str(file.get("id")) for file in product.output_contracts}
-    for _index, port in _mappings(ports):
-        wanted = port.get("contractId")
-        same = [
-            file
-            for file in product.output_contracts
-            if file.get("name") == port.get("name") and file.get("version") == port.get("version")
-        ]
-        if isinstance(wanted, str) and wanted not in known and len(same) == 1 and isinstance(same[0].get("id"), str):
-            found[same[0].path] = {("id",): wanted}
+    for file in product.output_contracts:
+        changes = found.setdefault(file.path, {})
+        if isinstance(domain, str) and isinstance(file.get("domain"), str):
+            changes[("domain",)] = domain
+        key = (file.get("name"), file.get("version"))
+        ids = {
+            str(port["contractId"])
+            for _index, port in _mappings(product.descriptor.get("outputPorts"))
+            if (port.get("name"), port.get("version")) == key and isinstance(port.get("contractId"), str)
+        }
+        alone = [(f.get("name"), f.get("version")) for f in product.output_contracts].count(key) == 1
+        if alone and len(ids) == 1 and not ids & known:
+            changes[("id",)] = ids.pop()
     return found
 
 

@@ -1,10 +1,9 @@
-"""`outer check` as a whole: choose the rules, mend or record what was asked for, judge, report, answer with an exit code."""
+"""`outer check` as a whole: choose the rules, mend or record what was asked for, judge, report."""
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 from outer import baseline, report
 from outer.check import Report, check
 from outer.errors import FINDINGS, INTERNAL, PASS, NothingChecked, UsageError
-from outer.policy import select
+from outer.metrics import metrics
 from outer.product import Product, load
+from outer.selection import select
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def gate(root: Path, wish: Wish) -> int:
     result = _judged(product, wish)
     if wish.write_baseline:
         held = baseline.write(product, result.findings, wish.as_of)
-        _say(f"{baseline.BASELINE}: {held} findings" if held else f"{baseline.BASELINE}: empty, so it is deleted", wish)
+        holds = f"holds {report.count(held, 'finding')}" if held else "was empty and is deleted"
+        _say(f"{baseline.BASELINE} {holds}", wish)
         product = load(root)
         result = _judged(product, wish)
     for rule, reason in result.crashed:
@@ -63,13 +64,13 @@ def gate(root: Path, wish: Wish) -> int:
 
 
 def _sensible(wish: Wish) -> None:
-    chosen = bool(wish.rules or wish.families)
+    chosen = select(wish.rules, wish.families)  # an unknown name stops the command before it writes anything
     if wish.dry_run and not wish.fix:
         raise UsageError("--dry-run shows what --fix would do, and --fix was not given", "Give both, or neither.")
     if wish.fix and (wish.format != "text" or wish.write_baseline):
         raise UsageError("--fix shows a diff and then the findings, as text", "Mend first, then check in that form.")
-    if wish.write_baseline and chosen:
-        raise UsageError("a baseline holds the findings of all rules", "Leave --rule and --family out.")
+    if wish.write_baseline and (chosen is not None or wish.drafts):
+        raise UsageError("a baseline holds what all rules find", "Leave --rule, --family and --drafts out.")
 
 
 def _judged(product: Product, wish: Wish) -> Report:
@@ -88,12 +89,13 @@ def _fixed(product: Product, wish: Wish) -> Product:
     for fix in fixes:
         _print(_coloured(fix.diff.rstrip("\n"), wish.colour))
     if not fixes:
-        _say("nothing to mend: what is left needs a person", wish)
+        _say("there is nothing that a machine could mend", wish)
     elif wish.dry_run:
-        _say(f"{len(fixes)} files would change; nothing was written", wish)
+        _say(f"{report.count(len(fixes), 'file')} would change; nothing was written", wish)
     else:
         kept = write(product, fixes)
-        _say(f"{len(fixes)} files changed" + (f"; what they were before is in {kept}/" if kept else ""), wish)
+        where = f"; what they were before is in {kept}/" if kept else ""
+        _say(f"{report.count(len(fixes), 'file')} changed{where}", wish)
         product = load(product.root)
     if fixes and not wish.quiet:
         _print("")
@@ -112,14 +114,9 @@ def _coloured(diff: str, colour: bool) -> str:
 
 
 def _write(result: Report, product: Product, wish: Wish) -> None:
-    metrics = ()
-    if wish.metrics:
-        from outer.metrics import metrics as measure
-
-        metrics = measure(product)
     view = report.View(
         prefix=report.prefix(product.root) if wish.format not in ("text", "json") else "",
-        metrics=metrics,
+        metrics=metrics(product) if wish.metrics else (),
         colour=wish.colour and wish.output is None,
         quiet=wish.quiet,
         verbose=wish.verbose,
@@ -136,6 +133,8 @@ def _write(result: Report, product: Product, wish: Wish) -> None:
 
 def _save(path: Path, text: str, product: Product) -> None:
     """Write the report to `path`, whole or not at all; never over a file that the product is made of."""
+    from tempfile import NamedTemporaryFile
+
     target = path.resolve()
     if target.is_dir() or not target.parent.is_dir():
         raise UsageError(f"--output {path}: there is no folder for such a file", "Name a file in a folder that exists.")
@@ -143,7 +142,7 @@ def _save(path: Path, text: str, product: Product) -> None:
         if target.is_relative_to(product.root / folder):
             raise UsageError(f"--output {path}: {folder}/ holds the product, not reports", "Name a file elsewhere.")
     try:
-        with tempfile.NamedTemporaryFile(
+        with NamedTemporaryFile(
             "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8", newline="\n"
         ) as file:
             file.write(f"{text}\n" if text else "")
@@ -154,6 +153,7 @@ def _save(path: Path, text: str, product: Product) -> None:
 
 
 def _say(words: str, wish: Wish) -> None:
+    sys.stdout.flush()
     if not wish.quiet:
         print(f"outer: {words}", file=sys.stderr)
 

@@ -1,6 +1,6 @@
 """Metrics: how good a product is beyond what the rules demand, as a share with a band. They never fail the gate.
 
-A metric is a list of yes-or-no points, each of the same weight: `score` = points reached / points there are, in percent,
+A metric is a list of yes-or-no points of the same weight: `score` = points reached / points there are, in percent,
 rounded down. Bands: red below 50, amber from 50, green from 80. Where there is nothing to measure there is no score.
 Only what the team owns is measured: the descriptor and the contracts of the output ports, as far as they can be read.
 """
@@ -146,7 +146,8 @@ def _objects(product: Product) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if product.descriptor is not None:
         descriptor = product.descriptor.value
         yield "descriptor", descriptor
-        for kind, key in (("output port", "outputPorts"), ("management port", "managementPorts"), ("support", "support")):
+        kinds = {"output port": "outputPorts", "management port": "managementPorts", "support": "support"}
+        for kind, key in kinds.items():
             yield from ((kind, entry) for entry in _mappings(descriptor.get(key)))
     for contract in product.output_contracts:
         yield "contract", contract.value

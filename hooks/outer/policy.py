@@ -6,39 +6,201 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
+from difflib import unified_diff
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from outer import __version__, suite
 from outer.check import check
-from outer.errors import NothingChecked, OuterError, UsageError
-from outer.product import load
-from outer.rule import FAMILIES, Change, Rule, Stage
-from outer.rules import BY_ID, RULES
+from outer.drift import _only_this_configuration
+from outer.errors import NothingChecked, OuterError
+from outer.product import ANSWERS, load
+from outer.report import HOME, reference
+from outer.rule import FAMILIES, Rule, Stage
+from outer.rules import RULES
+from outer.selection import known, select
+from outer.waivers import NEVER_WAIVED
+
+FORMAT = 1
+"""Version of the JSON that `list` and `explain` write; new keys alone do not change it."""
+
+_EXAMPLES = "polars"
+"""The blueprint of the fresh product that the examples are changes of."""
 
 
-def select(rules: Iterable[str] = (), families: Iterable[str] = ()) -> tuple[Rule, ...] | None:
-    """The rules with these ids and of these families, in either case of letters; None where nothing is named.
+def listing(families: Iterable[str], stages: Iterable[str], as_of: date, format: str) -> str:  # noqa: A002
+    """The rules of these families and in these stages on the day `as_of`, as text or JSON; all where none is named.
 
-    Raises `UsageError` for a rule or a family that does not exist: a gate that judged nothing must not pass.
+    Raises `UsageError` for an unknown family, `NothingChecked` where no rule is left.
     """
-    names = [name.upper() for name in rules]
-    letters = [family.upper() for family in families]
-    for name in names:
-        if name not in BY_ID:
-            raise UsageError(f"there is no rule {name!r}", _meant(name, BY_ID) or "`outer policy list` names all.")
-    for family in letters:
-        if family not in FAMILIES:
-            raise UsageError(f"there is no family {family!r}", f"Name one of: {', '.join(FAMILIES)}.")
-    if not names and not letters:
-        return None
-    return tuple(rule for rule in RULES if rule.id in names or rule.id[:3] in letters)
+    wanted = set(stages)
+    chosen = [rule for rule in select((), families) or RULES if not wanted or rule.stage(as_of) in wanted]
+    if not chosen:
+        raise NothingChecked("there is no such rule", "`outer policy list` without options names all.")
+    if format == "json":
+        entries = [_entry(rule, as_of) for rule in chosen]
+        return json.dumps({"format": FORMAT, "outer": __version__, "as_of": str(as_of), "policies": entries}, indent=2)
+    lines: list[str] = []
+    order = list(FAMILIES)
+    chosen.sort(key=lambda rule: (order.index(rule.id[:3]), rule.id))
+    for letters, rules in groupby(chosen, key=lambda rule: rule.id[:3]):
+        lines += [f"{letters}  {FAMILIES[letters]}", ""]
+        lines += [f"  {rule.id}  {rule.level:7}  {_stage(rule, as_of)}  {rule.title}" for rule in rules]
+        lines.append("")
+    lines.append(f"{len(chosen)} rules, as of {as_of}. `outer policy explain ID` says more of one.")
+    return "\n".join(lines)
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, n=3)
-    return f"Did you mean {' or '.join(close)}?" if close else ""
+def explain(name: str, as_of: date, format: str) -> str:  # noqa: A002 (the word of the command line)
+    """What the rule `name` asks for, why, and what to do, with a bad and a good example; as text or JSON.
+
+    Raises `UsageError` where there is no such rule.
+    """
+    rule = known(name)
+    if format == "json":
+        return json.dumps({"format": FORMAT, "outer": __version__, **_entry(rule, as_of)}, indent=2)
+    end = f", an error from {rule.enforced_from}" if rule.stage(as_of) is Stage.GRACE else ""
+    bad, good = _examples(rule)
+    return "\n".join(
+        [
+            f"{rule.id}  {rule.title}",
+            "",
+            f"  level     {rule.level}",
+            f"  stage     {rule.stage(as_of)} on {as_of}{end}",
+            f"  since     {rule.since}",
+            f"  judges    every {rule.scope}",
+            f"  family    {rule.family}",
+            f"  reference {reference(rule.id)}",
+            "",
+            "Why",
+            f"  {rule.why}",
+            "",
+            "What to do",
+            f"  {rule.todo}",
+            "",
+            "Bad",
+            *(f"  {line}".rstrip() for line in bad),
+            "",
+            "Good, as in a fresh product",
+            *(f"  {line}".rstrip() for line in good),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a rule's examples. `wrong` is empty where the rule does what it says."""
+
+    rule: Rule
+    wrong: str
+
+
+def try_out(families: Iterable[str], as_of: date) -> tuple[Trial, ...]:
+    """Try every rule, drafts included, on its bad example and on a fresh product, as on the day `as_of`.
+
+    Raises `UsageError` for an unknown family, `NothingChecked` where there is no rule to try.
+    """
+    chosen = [rule for rule in select((), families) or RULES if rule.stage(as_of) is not Stage.RETIRED]
+    if not chosen:
+        raise NothingChecked("there is no rule to try", "`outer policy list` names all.")
+    with tempfile.TemporaryDirectory() as folder:
+        good = fresh(Path(folder, "fresh"))
+        barking = {finding.rule: finding.message for finding in check(load(good), as_of, chosen, drafts=True).findings}
+        trials: list[Trial] = []
+        for rule in chosen:
+            changed = Path(shutil.copytree(good, Path(folder, "changed"), symlinks=True))
+            wrong = _wrong(rule, changed, as_of)
+            if rule.id in barking:
+                wrong = f"it finds fault with a fresh product: {barking[rule.id]}"
+            trials.append(Trial(rule, wrong))
+            shutil.rmtree(changed)
+    return tuple(trials)
+
+
+def _wrong(rule: Rule, product: Path, as_of: date) -> str:
+    try:
+        rule.bad.apply(product)
+    except (OSError, ValueError) as error:
+        return f"its bad example does not fit a fresh product: {error}"
+    # Whether an accepted finding is still there can be said only when all rules have run.
+    rules = RULES if rule.id.startswith(NEVER_WAIVED) else (rule,)
+    report = check(load(product), as_of, rules, drafts=True)
+    for name, reason in report.crashed:
+        if name == rule.id:
+            return f"it failed itself: {reason}"
+    return "" if any(finding.rule == rule.id for finding in report.findings) else "it does not find its bad example"
+
+
+def fresh(target: Path) -> Path:
+    """A fresh product with the default answers at `target`, rendered offline from the suite beside this command."""
+    from copier import run_copy
+
+    source = suite.folder()
+    data = {"blueprint": _EXAMPLES, "suite_url": f"{HOME}.git", "suite_ref": f"v{__version__}"}
+    with tempfile.TemporaryDirectory() as folder, _only_this_configuration(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # A copy of its own: in a checkout of the suite Copier would take the last commit instead of what lies there.
+        shutil.copyfile(source / "copier.yml", Path(folder, "copier.yml"))
+        for name in ("template", "blueprints"):
+            ignored = shutil.ignore_patterns("__pycache__", ".venv", ".pytest_cache", ".ruff_cache")
+            shutil.copytree(source / name, Path(folder, name), symlinks=True, ignore=ignored)
+        try:
+            run_copy(folder, target, data=data, defaults=True, quiet=True, answers_file=ANSWERS)
+        except Exception as error:  # Copier raises plain ValueError and many kinds of its own
+            raise OuterError(
+                f"no fresh product can be rendered from {source}: {' '.join(str(error).split())[:300]}",
+                "Mend the template of the suite.",
+            ) from None
+    return target
+
+
+def _examples(rule: Rule) -> tuple[list[str], list[str]]:
+    """The bad example as a small diff, and the lines of a fresh product in its place."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = fresh(Path(folder, "fresh")) / rule.bad.path
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        rule.bad.apply(Path(folder, "fresh"))
+        after = path.read_text(encoding="utf-8") if path.is_file() else None
+    if after is None:
+        return [f"{rule.bad.path} is missing."], [f"{rule.bad.path} is there."]
+    new = "/dev/null" if not before else f"a/{rule.bad.path}"
+    diff = list(unified_diff(before.splitlines(), after.splitlines(), new, f"b/{rule.bad.path}", n=2, lineterm=""))
+    good = [line[1:] for line in diff[3:] if line[:1] in " -"]
+    return diff, [f"{rule.bad.path}:", *good] if good else [f"{rule.bad.path} is not there."]
+
+
+def _stage(rule: Rule, as_of: date) -> str:
+    stage = rule.stage(as_of)
+    return f"until {rule.enforced_from} grace" if stage is Stage.GRACE else str(stage)
+
+
+def _entry(rule: Rule, as_of: date) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "title": rule.title,
+        "family": rule.id[:3],
+        "family_title": rule.family,
+        "scope": rule.scope,
+        "level": rule.level,
+        "stage": rule.stage(as_of),
+        "enforced_from": rule.enforced_from.isoformat() if rule.enforced_from else None,
+        "since": rule.since,
+        "why": rule.why,
+        "todo": rule.todo,
+        "reference": reference(rule.id),
+        "bad": {"path": rule.bad.path, "old": rule.bad.old, "new": rule.bad.new},
+    }
+
+
+def lines(trials: tuple[Trial, ...], *, verbose: bool) -> Iterator[str]:
+    """What `outer policy test` prints."""
+    for trial in trials:
+        if trial.wrong or verbose:
+            yield f"{trial.rule.id}  {trial.wrong or 'finds its bad example, and nothing in a fresh product'}"
+    wrong = sum(bool(trial.wrong) for trial in trials)
+    verdict = f"fail: {wrong} of {len(trials)} rules do" if wrong else f"pass: {len(trials)} rules find their bad"
+    yield f"{verdict} not do what they say" if wrong else f"{verdict} example, and nothing in a fresh product"

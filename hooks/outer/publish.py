@@ -204,7 +204,7 @@ def recover(area: Area) -> Path | None:
     Raises `UsageError`, and touches nothing, when `current` is not what `outer run` makes.
     """
     current = area.published()
-    for leftover in (*_children(area.root / "staging"), *area.root.glob(".current-*")):
+    for leftover in (*_children(area.root / "staging"), *area.root.glob(".current-*"), *area.root.glob("*/.*.part")):
         _remove(leftover)
     if current is not None:
         # A run that was killed right after the switch had no time to file its evidence.
@@ -273,11 +273,9 @@ def _history(area: Area) -> set[str] | None:
         # Somebody removed the link or what it led to. Receipts are filed after the switch, so they tell what was good.
         return {p.name for p in _children(area.versions) if area.receipt(p.name).exists()}
     kept = [current.name]
-    while len(kept) < KEEP:
+    while len(kept) < KEEP and (area.versions / kept[-1]).is_dir():
         try:
             previous = json.loads((area.versions / kept[-1] / "receipt.json").read_bytes()).get("previous")
-        except FileNotFoundError:
-            break
         except (OSError, ValueError, AttributeError):
             return None
         if not isinstance(previous, str) or not _RUN.match(previous) or previous in kept:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
 import stat
 import tempfile
 import threading
@@ -17,8 +15,9 @@ from typing import Literal
 
 from outer import __version__, fingerprint, publish, workloads
 from outer.audit import audit, audit_input
-from outer.errors import NothingChecked, OuterError, RunFailed, UsageError
+from outer.errors import NothingChecked, OuterError, RunFailed
 from outer.evidence import Lineage, lineage_run
+from outer.machine import deaf, foreseen, require, stoppable
 from outer.model import DataProduct, Workload, model
 from outer.parquet import Unusable, opened
 from outer.ports import Location, Locations, resolve
@@ -53,11 +52,12 @@ def run(
     break a contract, and `KeyboardInterrupt` when a person or the machine stops it. In all three cases the last good
     version is published as before.
     """
+    require("duckdb", "openlineage")
     product = model(load(root))
     locations = resolve(product, environment, inputs or {})
     area, started = Area(locations.root), datetime.now(UTC)
     job = _Job(product, locations, area, environment, since, started, publish.new_run_id(started), talk)
-    with _machine(area.root), _stoppable(), publish.locked(area, job.run_id, wait, talk) as lock:
+    with foreseen(area.root), stoppable(), publish.locked(area, job.run_id, wait, talk) as lock:
         job.previous = publish.recover(area)
         try:
             job.prepare()
@@ -79,7 +79,7 @@ def test(root: Path, talk: Talk) -> None:
     inner, folder = product.inner, product.source.root / "inner"
     if not inner.test:
         raise NothingChecked("inner/inner.yaml names no `test`", "Name the command that runs the inner's own tests.")
-    with tempfile.TemporaryDirectory(prefix="outer-") as kept, _machine(folder), _stoppable():
+    with tempfile.TemporaryDirectory(prefix="outer-") as kept, foreseen(folder), stoppable():
         env = workloads.environment(Path(kept) / "tools")
         aloud = talk if talk.quiet else Talk(verbose=True)
         for name, command, said in (("setup", inner.setup, talk), ("test", inner.test, aloud)):
@@ -123,8 +123,7 @@ class _Job:
         self._judge_inputs()
         # Both only now: they share the processor with the workloads, not with what these wait for.
         self.digests = _Digests(tuple(i.path for i in self.locations.inputs))
-        self.lineage = Lineage(self.product, self._lineage_run(), self.started, self.area.lineage(self.run_id))
-        self.lineage.start()
+        self.lineage = self._begin_lineage()
 
     def _judge_inputs(self) -> None:
         if not self.locations.inputs:
@@ -209,7 +208,7 @@ class _Job:
         publish.write(staging / "lineage.jsonl", self.lineage.final_events(receipt))
         publish.write(staging / "receipt.json", receipt.as_json())
         # Whoever stops the run from here on is too late: what follows is short, and would not be undone.
-        _deaf()
+        deaf()
         publish.switch(self.area, self.run_id)
         self.talk.done("publish", str(self.area.current))
         self._file(receipt)
@@ -226,7 +225,13 @@ class _Job:
         else:
             reason = f"{type(error).__name__}: {error}"
         publish.discard(self.area, self.run_id)  # first: on a full disk it makes room for the receipt
+        self.lineage = self.lineage or self._begin_lineage()
         self._file(self._receipt("failed", " ".join(reason.split())))
+
+    def _begin_lineage(self) -> Lineage:
+        lineage = Lineage(self.product, self._lineage_run(), self.started, self.area.lineage(self.run_id))
+        lineage.start()
+        return lineage
 
     def _file(self, receipt: Receipt) -> None:
         """File the evidence of a run that has ended. Where that fails people are told; the outcome stays."""
@@ -361,50 +366,6 @@ def _check_written(workload: Workload, location: Location, path: Path) -> None:
             f"{start}: {path} is the same file as another one (a hard link), which could change it later",
             "Let it write a file of its own, or copy.",
         )
-
-
-@contextmanager
-def _machine(place: Path) -> Iterator[None]:
-    """Say in one sentence what a machine does not allow."""
-    try:
-        yield
-    except OSError as error:
-        where, why = error.filename or place, error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            todo = "Make room there and run again."
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            todo = "Give the user who runs the product the right to write there."
-        else:
-            todo = "Look at this place, and run again."
-        raise UsageError(f"{where}: {why}; the last good version is still published", todo) from None
-
-
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let a request to end, however it comes, be what Ctrl-C is, so that workloads end with the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        # Somebody may have switched it off on purpose, as nohup does with SIGHUP.
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _deaf() -> None:
-    """Hear no request to end until `_stoppable` is left."""
-    if threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _example(row: Mapping[str, str]) -> str:

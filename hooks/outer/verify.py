@@ -13,6 +13,7 @@ from typing import Any
 from outer import fingerprint
 from outer.audit import audit
 from outer.errors import NothingChecked, UsageError
+from outer.machine import require
 from outer.model import DataProduct, model
 from outer.parquet import Unusable, opened
 from outer.ports import Location, resolve_outputs
@@ -87,6 +88,7 @@ def verify(root: Path, *, environment: str = "local", as_of: datetime | None = N
     Service levels are judged as of `as_of` (now, where it is not given). Changes nothing. Raises `NothingChecked` when
     nothing is published, `UsageError` when product or environment cannot be understood.
     """
+    require("duckdb")
     product = model(load(root))
     folder, locations = resolve_outputs(product, environment)
     now = (as_of or datetime.now(UTC)).astimezone(UTC)

@@ -21,7 +21,7 @@ class Waiver:
     index: int
     rule: str
     place: str
-    """Path of a file from the product's root, or a pattern in which `*` and `?` stand for any text and any character."""
+    """Path of a file from the product's root; `*` stands for any text in it, `?` for any character."""
     reason: str
     owner: str
     """Who mends the cause."""

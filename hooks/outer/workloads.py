@@ -62,8 +62,8 @@ def environment(tools: Path) -> dict[str, str]:
         own.append(Path(active))
     if any(kept.get("UV_PYTHON", "").startswith(str(prefix)) for prefix in own):
         del kept["UV_PYTHON"]  # as nox sets it
-    foreign = {os.path.normcase(prefix / folder) for prefix in own for folder in ("bin", "Scripts")}
-    paths = [p for p in kept.get("PATH", os.defpath).split(os.pathsep) if os.path.normcase(p) not in foreign]
+    foreign = {os.path.realpath(prefix / folder) for prefix in own for folder in ("bin", "Scripts")}
+    paths = [p for p in kept.get("PATH", os.defpath).split(os.pathsep) if os.path.realpath(p) not in foreign]
     if shutil.which("uv", path=os.pathsep.join(paths)) is None:
         paths += _packaged_uv(tools)
     return {**kept, "PATH": os.pathsep.join(paths)}
@@ -187,17 +187,23 @@ def _watch(process: subprocess.Popen[bytes], log: Path, timeout: timedelta, talk
     """Wait for the end of `process`, passing on what it prints; say whether it ended in time."""
     deadline = time.monotonic() + timeout.total_seconds()
     with log.open("rb") as printed:
+        rest = b""
         while True:
             left = deadline - time.monotonic()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(min(max(left, 0), 0.2 if talk.verbose else 5))
+            ended = process.poll() is not None
             if talk.verbose:
-                talk.output(printed.read().decode("utf-8", "replace"))
-            if process.poll() is not None:
-                talk.output(printed.read().decode("utf-8", "replace"))
-                return True
-            if left <= 0:
-                return False
+                rest += printed.read()
+                lines, rest = (rest, b"") if ended else _whole_lines(rest)
+                talk.output(lines.decode("utf-8", "replace"))
+            if ended or left <= 0:
+                return ended
+
+
+def _whole_lines(text: bytes) -> tuple[bytes, bytes]:
+    end = text.rfind(b"\n") + 1
+    return text[:end], text[end:]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -68,24 +68,22 @@ def source(data: bytes, pointer: Pointer) -> str:
 
 def _spans(text: str) -> Iterator[tuple[Pointer, Span]]:
     """The span of every value that stands on one line: scalars, and lists in brackets."""
-    events = yaml.parse(text, Loader=_PARSER)
+    events: Iterator[Any] = yaml.parse(text, Loader=_PARSER)
 
     def value(event: Any, at: Pointer) -> Iterator[tuple[Pointer, Span]]:
-        start = event.start_mark
-        if isinstance(event, yaml.ScalarEvent):
-            if start.line == event.end_mark.line:
-                yield at, (start.index, event.end_mark.index, event.style or "")
-            return
-        is_list = isinstance(event, yaml.SequenceStartEvent)
-        index = 0
-        while not isinstance(inside := next(events), (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            if is_list:
+        start, end, style = event.start_mark, event.end_mark, getattr(event, "style", None) or ""
+        if isinstance(event, yaml.SequenceStartEvent):
+            index = 0
+            while not isinstance(inside := next(events), yaml.SequenceEndEvent):
                 yield from value(inside, (*at, index))
                 index += 1
-            else:
-                yield from value(next(events), (*at, inside.value))
-        if is_list and event.flow_style and start.line == inside.end_mark.line:
-            yield at, (start.index, inside.end_mark.index, "[")
+            end, style = inside.end_mark, "[" if event.flow_style else "block"
+        elif isinstance(event, yaml.MappingStartEvent):
+            while not isinstance(key := next(events), yaml.MappingEndEvent):
+                yield from value(next(events), (*at, key.value))
+            style = "block"
+        if style != "block" and start.line == end.line:
+            yield at, (start.index, end.index, style)
 
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):

@@ -36,7 +36,7 @@ class View:
     """Columns of the terminal to fold lines for; None: do not fold."""
 
 
-def render(report: Report, format: str, view: View = View()) -> str:  # noqa: A002, B008 (a word of the field; frozen)
+def render(report: Report, format: str, view: View = View()) -> str:  # noqa: A002 (a word of the field)
     """`report` in one of `FORMATS`, without a line end at its end; empty where there is nothing to say."""
     modules = {"text": "terminal", "json": "data", "github": "hosts", "gitlab": "hosts"}
     module = import_module(f"outer.report.{modules.get(format, format)}")
@@ -50,21 +50,21 @@ def text(report: Report, *, colour: bool, quiet: bool = False, verbose: bool = F
 
 
 def passed(report: Report) -> bool:
-    """Whether nothing is left that fails the gate."""
+    """Whether nothing is left that fails the gate, and every rule could be asked."""
     return report.passed
 
 
 def summary(report: Report) -> str:
     """The outcome in one line, which says how much was judged."""
     verdict = "pass" if report.passed else "fail"
-    said = [_count(len(report.at(Level.ERROR)), "error")]
-    said += [_count(len(found), word) for word, found in (
+    said = [count(len(report.at(Level.ERROR)), "error")]
+    said += [count(len(found), word) for word, found in (
         ("warning", report.at(Level.WARNING)), ("note", report.at(Level.INFO)),
     ) if found]  # fmt: skip
     said += [f"{len(report.waived)} waived"] if report.waived else []
     said += [f"{len(report.baselined)} in the baseline"] if report.baselined else []
-    said += [f"{_count(len(report.crashed), 'rule')} failed"] if report.crashed else []
-    judged = f"{_count(report.rules, 'rule')} on {_count(report.objects, 'object')}"
+    said += [f"{count(len(report.crashed), 'rule')} failed"] if report.crashed else []
+    judged = f"{count(report.rules, 'rule')} on {count(report.objects, 'object')}"
     return f"{verdict}: {', '.join(said)} ({judged}, as of {report.as_of})"
 
 
@@ -103,5 +103,5 @@ def lines(paragraphs: Iterable[str]) -> str:
     return "\n".join(paragraphs).rstrip("\n")
 
 
-def _count(number: int, word: str) -> str:
+def count(number: int, word: str) -> str:
     return f"{number} {word}{'s' * (number != 1)}"

@@ -40,7 +40,7 @@ def as_github(report: Report, view: View) -> str:
 
 def _annotation(finding: Finding, prefix: str) -> str:
     message = _escaped(f"{sentence(plain(finding.message))} {finding.todo}")
-    path = _escaped(prefix + finding.path).replace(":", "%3A").replace(",", "%2C")
+    path = _escaped(plain(prefix + finding.path)).replace(":", "%3A").replace(",", "%2C")
     place = f"file={path},line={finding.place.line},col={finding.place.column}"
     return f"::{_KINDS[finding.level]} {place},title={finding.rule}::{message}"
 
@@ -59,7 +59,7 @@ def as_gitlab(report: Report, view: View) -> str:
                 "check_name": finding.rule,
                 "fingerprint": names[id(finding)],
                 "severity": _SEVERITIES[finding.level],
-                "location": {"path": view.prefix + finding.path, "lines": {"begin": finding.place.line}},
+                "location": {"path": plain(view.prefix + finding.path), "lines": {"begin": finding.place.line}},
             }
             for finding in open_findings(report)
         ],

@@ -30,9 +30,7 @@ def _family(report: Report, family: str) -> str:
     return next(rule.family for rule, _ in report.judged if rule.id.startswith(family))
 
 
-def _case(
-    suite: Xml.Element, rule: Rule, objects: int, found: list[Finding], crash: str | None, prefix: str
-) -> None:
+def _case(suite: Xml.Element, rule: Rule, objects: int, found: list[Finding], crash: str | None, prefix: str) -> None:
     case = Xml.SubElement(suite, "testcase", classname=f"outer.{rule.id[:3]}", name=f"{rule.id} {rule.title}")
     failing = [finding for finding in found if finding.level is Level.ERROR and not finding.waived]
     others = [finding for finding in found if finding not in failing]

@@ -1,4 +1,4 @@
-"""The report as Markdown, for the page of a CI job. Text from files is escaped: it formats, links and mentions nothing."""
+"""The report as Markdown, for the page of a CI job. Text from files is escaped: it formats, links and names nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from outer.check import Report
 from outer.finding import Finding
-from outer.report import View, lines, open_findings, plain, reference, sentence, summary
+from outer.report import View, count, lines, open_findings, plain, reference, sentence, summary
 
 MOST_ROWS = 200
 """Findings shown; GitHub takes 1 MiB for the page of a job, and people read less."""
@@ -31,9 +31,9 @@ def as_markdown(report: Report, view: View) -> str:
         rows = (
             (
                 escape(metric.title),
-                "–" if metric.score is None else f"{metric.score} %",
+                "none" if metric.score is None else f"{metric.score} %",
                 metric.band,
-                escape(", ".join(f"{count} × {what}" for what, count in metric.gaps[:3])),
+                escape(", ".join(f"{count} x {what}" for what, count in metric.gaps[:3])),
             )
             for metric in view.metrics
         )
@@ -62,7 +62,7 @@ def _accepted(report: Report) -> Iterator[str]:
     ]
     if baseline := report.baseline:
         end = f"{baseline.expires} ({baseline.days_left(report.as_of)} days left)"
-        held = f"baseline of {baseline.written}: {len(baseline.entries)} findings"
+        held = f"baseline of {baseline.written}: {count(len(baseline.entries), 'finding')}"
         rows.append(("", "", held, escape(plain(baseline.owner)), "", end))
     yield from _table(("rule", "where", "why", "owner", "approved by", "ends"), rows)
 

@@ -118,5 +118,5 @@ def _result(finding: Finding, fingerprint: str, index: dict[str, int], view: Vie
 
 
 def _uri(path: str) -> str:
-    """`path` as a relative reference (RFC 3986); bytes that are no UTF-8 stay what they are."""
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/._-~")
+    """`path` as a relative reference (RFC 3986)."""
+    return quote(plain(path), safe="/._-~")

@@ -8,7 +8,7 @@ from itertools import groupby
 from outer.check import Report
 from outer.finding import Finding, Level
 from outer.metrics import Metric
-from outer.report import View, lines, plain, reference, sentence, summary
+from outer.report import View, count, lines, plain, reference, sentence, summary
 
 _LEVELS = {Level.ERROR: "31;1", Level.WARNING: "33;1", Level.INFO: "36;1"}
 _BANDS = {"green": "32", "amber": "33", "red": "31", "none": "2"}
@@ -22,7 +22,7 @@ def as_text(report: Report, view: View) -> str:
     said: list[str] = []
     shown = [finding for finding in report.findings if view.verbose or not finding.waived]
     for path, found in groupby(shown, key=lambda finding: finding.path):
-        said += [page.paint("1;4", plain(path)), ""]
+        said.append(page.paint("1;4", plain(path)))
         for finding in found:
             said += [*page.finding(finding), ""]
     if not view.quiet:
@@ -68,15 +68,15 @@ class _Page:
         if baseline is not None:
             left = baseline.days_left(report.as_of)
             if self._view.verbose or left <= _SOON:
-                said.append(f"  baseline of {baseline.written}: {len(baseline.entries)} findings")
+                said.append(f"  baseline of {baseline.written}: {count(len(baseline.entries), 'finding')}")
                 said.append(f"          {self._days(left, f'ends {baseline.expires}')}; owner {plain(baseline.owner)}")
         if said:
-            yield from [self.paint("1;4", "accepted for a time"), "", *said, ""]
+            yield from [self.paint("1;4", "accepted for a time"), *said, ""]
 
     def metrics(self, metrics: tuple[Metric, ...]) -> Iterator[str]:
         if not metrics:
             return
-        yield from [self.paint("1;4", "metrics"), ""]
+        yield self.paint("1;4", "metrics")
         for metric in metrics:
             score = "nothing to measure" if metric.score is None else f"{metric.score:3} %  {metric.band}"
             detail = f"  ({metric.reached} of {metric.possible})" if metric.possible else ""

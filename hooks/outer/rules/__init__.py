@@ -9,9 +9,31 @@ from collections.abc import Mapping
 
 from outer.declared import policies
 from outer.rule import Rule
-from outer.rules import baseline, contract, describe, identity, inner, integrity, readable, references, waiver
+from outer.rules import (
+    baseline,
+    compliance,
+    contract,
+    describe,
+    identity,
+    inner,
+    integrity,
+    interoperability,
+    lineage,
+    ownership,
+    quality,
+    readable,
+    references,
+    secret,
+    servicelevels,
+    supply,
+    versioning,
+    waiver,
+)
 
-_MODULES = (readable, identity, describe, references, contract, inner, integrity, waiver, baseline)
+_MODULES = (
+    readable, identity, versioning, describe, ownership, references, contract, quality, compliance, interoperability,
+    servicelevels, lineage, inner, secret, integrity, supply, waiver, baseline,
+)  # fmt: skip
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(

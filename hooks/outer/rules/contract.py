@@ -39,16 +39,17 @@ def one_table(subject: Subject) -> Iterator[Said]:
 
 @rule(
     "CON002",
-    Scope.COLUMN,
+    Scope.CONTRACT,
     title="Every column has a logical and a physical type.",
     why="Types that are not written down differ between engines, and nobody is told when they change.",
     todo="Write `logicalType` and `physicalType`.",
     bad=Change(CONTRACT, "        physicalType: DATE\n", ""),
 )
 def typed(subject: Subject) -> Iterator[Said]:
-    for key in ("logicalType", "physicalType"):
-        if not subject.text(key):
-            yield Said(f"column {show(subject.get('name'))} has no `{key}`", ())
+    for place, column in columns(subject.file):
+        for key in ("logicalType", "physicalType"):
+            if not filled(column.get(key)):
+                yield Said(f"column {show(column.get('name'))} has no `{key}`", place)
 
 
 @rule(
@@ -66,7 +67,7 @@ def described(subject: Subject) -> Iterator[Said]:
 
 @rule(
     "CON004",
-    Scope.COLUMN,
+    Scope.CONTRACT,
     title="Every column carries a classification of the standard.",
     why="Masking, access and retention follow the classification; an unknown one is treated by chance.",
     todo="Use a classification of outer/standard.yaml.",
@@ -74,12 +75,13 @@ def described(subject: Subject) -> Iterator[Said]:
 )
 def classified(subject: Subject) -> Iterator[Said]:
     known = words(subject, "classifications")
-    if known and subject.get("classification") not in known:
-        yield Said(
-            f"the classification {show(subject.get('classification'))} of column {show(subject.get('name'))} "
-            f"is none of {', '.join(known)}",
-            ("classification",),
-        )
+    for place, column in columns(subject.file):
+        if known and column.get("classification") not in known:
+            yield Said(
+                f"the classification {show(column.get('classification'))} of column {show(column.get('name'))} "
+                f"is none of {', '.join(known)}",
+                (*place, "classification"),
+            )
 
 
 @rule(
@@ -339,12 +341,15 @@ def roles_said(subject: Subject) -> Iterator[Said]:
     title="Key columns have exact types.",
     why="Two floating-point numbers that look equal are not always; joins lose rows, and nobody is told.",
     todo="Use a whole number, text, date, time or DECIMAL, or another key.",
-    bad=Change(CONTRACT, "logicalType: date\n        physicalType: DATE", "logicalType: number\n        physicalType: DOUBLE"),
+    bad=Change(
+        CONTRACT, "logicalType: date\n        physicalType: DATE", "logicalType: number\n        physicalType: DOUBLE"
+    ),
 )
 def exact_key(subject: Subject) -> Iterator[Said]:
     for place, column in columns(subject.file):
-        kind = physical(filled(column.get("physicalType")))
-        if column.get("primaryKey") is True and kind in ("FLOAT", "DOUBLE"):
+        if column.get("primaryKey") is not True:
+            continue
+        if physical(filled(column.get("physicalType"))[:100]) in ("FLOAT", "DOUBLE"):
             yield Said(f"key column {show(column.get('name'))} is {show(column.get('physicalType'))}",
                        (*place, "physicalType"))  # fmt: skip
 

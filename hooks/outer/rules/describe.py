@@ -56,7 +56,8 @@ def typed(subject: Subject) -> Iterator[Said]:
     bad=Change(DESCRIPTOR, "property: licence", "property: license"),
 )
 def properties(subject: Subject) -> Iterator[Said]:
-    stated = {str(e.get("property")) for _, e in subject.entries("customProperties") if e.get("value") not in (None, "")}
+    entries = subject.entries("customProperties")
+    stated = {str(entry.get("property")) for _, entry in entries if entry.get("value") not in (None, "")}
     for name in _PROPERTIES:
         if name not in stated:
             yield Said(f"the custom property `{name}` is missing", ("customProperties",))
@@ -154,7 +155,7 @@ def meant(subject: Subject) -> Iterator[Said]:
     for file in subject.product.output_contracts:
         for place, column in columns(file):
             name, text = filled(column.get("name")), filled(column.get("description"))
-            if name and _letters(text) == _letters(name):
+            if name and len(text) <= 2 * len(name) + 10 and _letters(text) == _letters(name):
                 yield at(file, f"the description of column {show(name)} only repeats its name", *place, "description")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +22,13 @@ class TooMany(Exception):
 
 
 def own_files(root: Path, below: str = "") -> Iterator[Path]:
-    """Files below the folder `below` of the product: no tool folders, no environments, no data, no links.
+    """What lies below the folder `below` of the product: no tool folders, no environments, no data, no links.
 
     In a fixed order. Raises `TooMany`.
     """
     count = 0
     for path, is_link in _walk(root, root / below):
-        if not is_link and path.is_file():
+        if not is_link:
             count += 1
             if count > MOST:
                 raise TooMany
@@ -72,9 +73,16 @@ def content(path: Path, root: Path, limit: int = LARGEST) -> bytes | None:
 
     None where there is none, or it is a link, a device, larger than `limit`, may not be read, or lies elsewhere.
     """
+    real = os.path.realpath(path)
+    if path.is_symlink() or not Path(real).is_relative_to(root):
+        return None
+    return held(path, limit)
+
+
+def held(path: Path, limit: int = LARGEST) -> bytes | None:
+    """What a file that `own_files` found holds; None where it is a device, larger than `limit`, or may not be read."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > limit:
-            return None
-        return path.read_bytes() if path.resolve().is_relative_to(root.resolve()) else None
+        found = os.stat(path, follow_symlinks=False)
+        return path.read_bytes() if stat.S_ISREG(found.st_mode) and found.st_size <= limit else None
     except OSError:
         return None

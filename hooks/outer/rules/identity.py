@@ -13,13 +13,15 @@ from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.reading import CONTRACT, columns, fits, major, mappings
 from outer.yamlfile import show
 
-_RESERVED = frozenset(
-    "all and any array as asc both case cast check column constraint create cross current_date current_time "
-    "current_timestamp current_user default desc distinct else end except exists false fetch for foreign from full "
-    "grant group having in inner insert intersect into is join lateral leading left like limit natural not null "
-    "offset on only or order outer primary references right select session_user some table then to trailing true "
-    "union unique update user using values when where window with".split()
-)
+_RESERVED = frozenset({
+    "all", "and", "any", "array", "as", "asc", "both", "case", "cast", "check", "column", "constraint", "create",
+    "cross", "current_date", "current_time", "current_timestamp", "current_user", "default", "desc", "distinct",
+    "else", "end", "except", "exists", "false", "fetch", "for", "foreign", "from", "full", "grant", "group",
+    "having", "in", "inner", "insert", "intersect", "into", "is", "join", "lateral", "leading", "left", "like",
+    "limit", "natural", "not", "null", "offset", "on", "only", "or", "order", "outer", "primary", "references",
+    "right", "select", "session_user", "some", "table", "then", "to", "trailing", "true", "union", "unique",
+    "update", "user", "using", "values", "when", "where", "window", "with",
+})  # fmt: skip
 """Words that SQL:2016 keeps for itself and that PostgreSQL, DuckDB, Spark or Snowflake want quoted as a column."""
 
 
@@ -120,7 +122,7 @@ def column_names(subject: Subject) -> Iterator[Said]:
     "IDN006",
     Scope.OUTPUT_CONTRACT,
     title="An output contract names the domain of its product.",
-    why="A contract travels without its product; under another domain it is filed, and searched for, in the wrong place.",
+    why="A contract travels without its product; under another domain it is filed, and searched for, elsewhere.",
     todo="Write the `domain` of the descriptor into the contract.",
     bad=Change(CONTRACT, "domain: aviation", "domain: shipping"),
 )

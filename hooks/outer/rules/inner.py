@@ -1,22 +1,26 @@
-"""INN: the seam between outer and inner holds."""
+"""INN: the seam between outer and inner holds, and what lies behind it can be built again by others."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
 
+from outer.finding import Level
 from outer.product import INNER
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.yamlfile import show
+from outer.rules.files import TooMany, held, links, own_files
+from outer.rules.reading import filled, mappings, ports
+from outer.yamlfile import Place, Pointer, show
 
 _ABSOLUTE = re.compile(r"(?:^|[\s=\"'])(/(?!dev/null\b)[\w.-]+/[\w./-]*|[A-Za-z]:\\[^\s]*|~/[^\s]*)")
 
 
 def _ports(subject: Subject, key: str) -> set[str]:
-    descriptor = subject.product.descriptor
-    ports = descriptor.get(key) if descriptor else None
-    return {str(p.get("name")) for p in (ports if isinstance(ports, list) else ()) if isinstance(p, dict)}
+    return {str(port.get("name")) for _, port in ports(subject.product, key)}
 
 
 def _names(value: object) -> list[str]:
@@ -31,7 +35,7 @@ def _names(value: object) -> list[str]:
     todo="Use the names of ports in the descriptor.",
     bad=Change(INNER, "reads: [flights, airlines]", "reads: [flights, airlines, airports]"),
 )
-def ports(subject: Subject) -> Iterator[Said]:
+def known_ports(subject: Subject) -> Iterator[Said]:
     for key, side in (("reads", "inputPorts"), ("writes", "outputPorts")):
         known = _ports(subject, side)
         for index, workload in subject.entries("workloads"):
@@ -89,21 +93,233 @@ def ordered(subject: Subject) -> Iterator[Said]:
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        yield Said(f"workloads wait for each other: {' -> '.join(error.args[1])}", ("workloads",))
+        yield Said(f"workloads wait for each other: {show(' -> '.join(error.args[1]))}", ("workloads",))
+
+
+def _commands(subject: Subject) -> Iterator[tuple[Pointer, str]]:
+    """Every command of inner.yaml with its place."""
+    found: list[tuple[Pointer, Any]] = [(("setup",), subject.get("setup")), (("test",), subject.get("test"))]
+    found += [(("workloads", index, "run"), w.get("run")) for index, w in subject.entries("workloads")]
+    return ((place, command) for place, command in found if isinstance(command, str))
 
 
 @rule(
     "INN004",
     Scope.INNER,
-    title="Commands of the inner hold no path of one machine.",
-    why="Such a command works for its author and for nobody else.",
+    title="Commands and links of the product hold no path of one machine.",
+    why="They work for their author and for nobody else; what a link leads to outside was never reviewed.",
     todo="Use a path below inner/, or the location that the port's variable holds.",
     bad=Change(INNER, "setup: uv sync", "setup: /opt/tools/uv sync"),
 )
 def portable(subject: Subject) -> Iterator[Said]:
-    commands = [((key,), subject.get(key)) for key in ("setup", "test")]
-    commands += [(("workloads", i, "run"), w.get("run")) for i, w in subject.entries("workloads")]  # type: ignore[misc]
-    for steps, command in commands:
-        match = _ABSOLUTE.search(command) if isinstance(command, str) else None
+    for steps, command in _commands(subject):
+        match = _ABSOLUTE.search(command)
         if match:
             yield Said(f"the command holds the absolute path {show(match.group(1))}", steps)
+    root = subject.product.root
+    for path in links(root):
+        try:
+            inside = path.resolve().is_relative_to(root)
+        except (OSError, RuntimeError):  # links in a circle
+            inside = False
+        if not inside:
+            yield Said("the link leads out of the product, or nowhere", path=path.relative_to(root).as_posix())
+
+
+# INN005, no secrets, stands in secret.py.
+
+_LOCKS: Mapping[str, tuple[str, ...]] = {
+    "pyproject.toml": ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "pylock.*.toml", "conda-lock.yml"),
+    "package.json": ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock"),
+    "packages.yml": ("package-lock.yml",),
+    "Cargo.toml": ("Cargo.lock",),
+    "go.mod": ("go.sum",),
+    "Gemfile": ("Gemfile.lock",),
+}
+"""Files that name what the inner needs, and those that fix the exact versions of it."""
+
+_DEPENDS: Mapping[str, re.Pattern[bytes]] = {
+    "package.json": re.compile(rb'"(?:devD|d)ependencies"\s*:\s*\{\s*"'),
+    "packages.yml": re.compile(rb"^\s*-\s*(?:package|git|tarball)\s*:", re.MULTILINE),
+    "Cargo.toml": re.compile(rb"^\[(?:dev-|build-)?dependencies", re.MULTILINE),
+    "go.mod": re.compile(rb"^require\b", re.MULTILINE),
+    "Gemfile": re.compile(rb"^\s*gem\s", re.MULTILINE),
+}
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@rule(
+    "INN006",
+    Scope.INNER,
+    title="What the inner depends on is locked: a lock file beside every list of dependencies names all of them.",
+    why="Without it the same commit builds another program tomorrow, and a package that was tampered with comes along.",
+    todo="Write the lock file with the tool of the stack (`uv lock`, `npm install`, `dbt deps` …) and commit it.",
+    bad=Change("inner/uv.lock"),
+)
+def locked(subject: Subject) -> Iterator[Said]:
+    root = subject.product.root
+    try:
+        found = list(own_files(root, "inner"))
+    except TooMany:  # INN005 says so
+        return
+    beside: dict[Path, list[str]] = {}
+    for path in found:
+        beside.setdefault(path.parent, []).append(path.name)
+    for path in found:
+        name, neighbours = path.name, beside[path.parent]
+        if name not in _LOCKS and not _is_requirements(name):
+            continue
+        data = held(path) or b""
+        where = path.relative_to(root).as_posix()
+        locks = [n for n in neighbours if any(fnmatchcase(n, lock) for lock in _LOCKS.get(name, ()))]
+        hashed = [n for n in neighbours if _is_requirements(n) and b"--hash=" in (held(path.parent / n) or b"")]
+        if _is_requirements(name):
+            others = [n for n in neighbours if any(fnmatchcase(n, lock) for lock in _LOCKS["pyproject.toml"])]
+            if b"--hash=" not in data and not hashed and not others and _REQUIREMENT.search(data.decode("latin-1")):
+                yield Said("the requirements carry no hashes, and no lock file lies beside them", path=where)
+            continue
+        needed = _needed(name, data)
+        if needed is None:
+            yield Said("the list of dependencies cannot be read", path=where)
+        elif needed and not locks and not (name == "pyproject.toml" and hashed):
+            yield Said("no lock file lies beside it", path=where)
+        elif needed and "uv.lock" in locks:
+            known = _named(held(path.parent / "uv.lock", 16 * 1024 * 1024) or b"")
+            for package in sorted(needed - known):
+                message = f"the lock file does not name {show(package)}"
+                yield Said(message, path=(path.parent / "uv.lock").relative_to(root).as_posix())
+
+
+def _is_requirements(name: str) -> bool:
+    return name.startswith("requirements") and name.endswith(".txt")
+
+
+def _needed(name: str, data: bytes) -> set[str] | None:
+    """Names of the packages that a list of dependencies asks for; of other languages than Python only whether any."""
+    if name != "pyproject.toml":
+        return {name} if name in _DEPENDS and _DEPENDS[name].search(data) else set()
+    import tomllib
+
+    try:
+        project = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    lists = [_under(project, "project", "dependencies")]
+    for groups in (_under(project, "dependency-groups"), _under(project, "project", "optional-dependencies")):
+        lists += groups.values() if isinstance(groups, dict) else ()
+    wanted = [entry for one in lists if isinstance(one, list) for entry in one if isinstance(entry, str)]
+    found = {_normal(match[0]) for entry in wanted if (match := _REQUIREMENT.match(entry.strip()))}
+    poetry = _under(project, "tool", "poetry", "dependencies")
+    found |= {_normal(package) for package in poetry if package != "python"} if isinstance(poetry, dict) else set()
+    return found - {_normal(str(_under(project, "project", "name") or ""))}
+
+
+def _under(value: object, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _normal(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def _named(lock: bytes) -> set[str]:
+    return {_normal(name.decode("latin-1")) for name in re.findall(rb'^name = "([^"\n]+)"', lock, re.MULTILINE)}
+
+
+@rule(
+    "INN007",
+    Scope.INNER,
+    title="The inner names the command that runs its tests.",
+    why="Contracts prove the data of one run; only tests prove that the next change keeps the logic.",
+    todo="Write `test` in inner/inner.yaml.",
+    bad=Change(INNER, "test: uv run", "# test: uv run"),
+    level=Level.WARNING,
+)
+def tested(subject: Subject) -> Iterator[Said]:
+    if not subject.text("test"):
+        yield Said("no command for tests is named", ("test",))
+
+
+@rule(
+    "INN008",
+    Scope.INNER,
+    title="Storage areas have names of their own, and none is that of a port.",
+    why="Who finds data under the name of a port takes them for what the contract promises.",
+    todo="Rename the storage area.",
+    bad=Change(INNER, "storage: []", "storage: [{name: flights, technology: parquet}]"),
+)
+def stored(subject: Subject) -> Iterator[Said]:
+    taken = _ports(subject, "inputPorts") | _ports(subject, "outputPorts")
+    seen: set[str] = set()
+    for index, area in mappings(subject.get("storage")):
+        name = filled(area.get("name"))
+        if name in seen or name in taken:
+            what = "stands twice" if name in seen else "is the name of a port"
+            yield Said(f"the storage area {show(name)} {what}", ("storage", index, "name"))
+        seen.add(name)
+
+
+_LOOSE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\b(?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b"), "runs what it downloads"),
+    (re.compile(r"\buv sync\b(?![^|;&]*--(?:frozen|locked))"), "lets `uv sync` change the lock file: add --frozen"),
+    (re.compile(r"\bnpm (?:install|i)\b"), "lets npm change the lock file: use `npm ci`"),
+    (re.compile(r"\byarn install\b(?![^|;&]*--(?:immutable|frozen-lockfile))"), "lets yarn change the lock file"),
+    (re.compile(r"\bpnpm install\b(?![^|;&]*--frozen-lockfile)"), "lets pnpm change the lock file"),
+    (
+        re.compile(r"\bpip install\b(?![^|;&]*(?:--require-hashes|--no-deps|\s-r\s|\s--requirement[ =]|\s-e\s|\s\.))"),
+        "installs packages that no lock file names",
+    ),
+)
+
+
+@rule(
+    "INN009",
+    Scope.INNER,
+    title="Setup installs exactly what the lock file names.",
+    why="A setup that resolves anew builds another program on every machine and every day.",
+    todo="Use the frozen form of the installer: `uv sync --frozen`, `npm ci`, `pip install --require-hashes -r …`.",
+    bad=Change(INNER, "setup: uv sync --frozen", "setup: uv sync"),
+    level=Level.WARNING,
+)
+def frozen(subject: Subject) -> Iterator[Said]:
+    for steps, command in _commands(subject):
+        for pattern, what in _LOOSE:
+            if pattern.search(command[:2000]):
+                yield Said(f"the command {what}", steps)
+
+
+_JVM = re.compile(
+    rb"<version>\s*(?:LATEST|RELEASE|[^<]*-SNAPSHOT|[\[(][^<]*)\s*</version>"
+    rb"|[\"'][\w.-]+:[\w.-]+:(?:latest\.[a-z]+|[^\"':]*\+|[^\"':]*-SNAPSHOT)[\"']"
+)
+
+
+@rule(
+    "INN010",
+    Scope.INNER,
+    title="Builds with Maven, Gradle or sbt name exact versions.",
+    why="A range, LATEST or a SNAPSHOT is another library tomorrow, under the same commit.",
+    todo="Write the exact version; Gradle can lock the rest (`gradle dependencies --write-locks`).",
+    bad=Change(
+        "inner/pom.xml",
+        new="<project><dependencies><dependency><groupId>org.example</groupId><artifactId>lib</artifactId>"
+        "<version>LATEST</version></dependency></dependencies></project>\n",
+    ),
+    level=Level.INFO,
+)
+def exact(subject: Subject) -> Iterator[Said]:
+    root = subject.product.root
+    try:
+        found = list(own_files(root, "inner"))
+    except TooMany:
+        return
+    for path in found:
+        if path.name in ("pom.xml", "build.gradle", "build.gradle.kts", "build.sbt"):
+            data = held(path) or b""
+            match = _JVM.search(data)
+            locks = (path.parent / "gradle.lockfile").is_file()
+            if match and not locks:
+                line = data.count(b"\n", 0, match.start()) + 1
+                yield Said("a dependency has no exact version", path=path.relative_to(root).as_posix(), at=Place(line))

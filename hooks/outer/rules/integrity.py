@@ -1,18 +1,27 @@
-"""INT: managed files are what the standard made them, and the pin says which standard."""
+"""INT: managed files are what the standard made them, and everything agrees with the pin and the answers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from outer import __version__, suite
-from outer.product import ANSWERS, DESCRIPTOR
+from outer.finding import Level
+from outer.model import custom
+from outer.product import ANSWERS, DESCRIPTOR, STANDARD, File
 from outer.rule import Change, Said, Scope, Subject, rule
+from outer.rules.files import TooMany, content, held, own_files
+from outer.rules.reading import matches, rank
 from outer.yamlfile import Place, show
 
+GENERATIONS = ("1",)
+"""Generations of the standard (`version` in outer/standard.yaml) that the rules of this command are written for."""
+
 _MARKER = re.compile(rb"^(<{7} |={7}$|>{7} )", re.MULTILINE)
-_LARGEST = 1024 * 1024
 
 
 @rule(
@@ -31,21 +40,11 @@ def drift(subject: Subject) -> Iterator[Said]:
     if answers is None:
         return
     for path, wanted in managed_files(answers).items():
-        actual = _read(subject.product.root / path)
+        actual = content(subject.product.root / path, subject.product.root)
         if actual is None:
             yield Said("the managed file is missing", path=path)
         elif actual != wanted:
             yield Said("the managed file was changed here", path=path, at=Place(_first_difference(actual, wanted)))
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        if path.is_symlink() or not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return file.read(_LARGEST)
-    except OSError:
-        return None
 
 
 def _first_difference(actual: bytes, wanted: bytes) -> int:
@@ -82,39 +81,147 @@ def pinned(subject: Subject) -> Iterator[Said]:
 @rule(
     "INT003",
     Scope.PRODUCT,
-    title="No file holds the markers of an unfinished merge, and no rejected hunk lies about.",
+    title="No merge is unfinished: no file holds its markers, no rejected hunk lies about, git knows of no such file.",
     why="Copier and git leave them behind and report success; whatever is between them is not what anybody wrote.",
     todo="Decide which side stays, remove the markers or the .rej file.",
     bad=Change(DESCRIPTOR, "kind: DataProduct", "<<<<<<< before updating\nkind: DataProduct"),
 )
 def merged(subject: Subject) -> Iterator[Said]:
     root = subject.product.root
-    for path in _own_files(root):
-        name = path.relative_to(root).as_posix()
-        if path.suffix == ".rej":
-            yield Said("a rejected hunk of an update lies here", path=name)
-            continue
-        data = _read(path)
-        match = _MARKER.search(data) if data else None
-        if data and match and (match.group(1) != b"=======" or b"<<<<<<< " in data):
-            yield Said(
-                "a conflict marker of an unfinished merge stands here",
-                path=name,
-                at=Place(data.count(b"\n", 0, match.start()) + 1),
-            )
-
-
-def _own_files(root: Path) -> Iterator[Path]:
-    """Files of the product that people write: no tool folders, no data, no environments."""
-    folders = [root]
-    while folders:
-        for path in sorted(folders.pop().iterdir()):
-            if path.is_symlink():
+    with suppress(TooMany):  # INN005 says so
+        for path in own_files(root):
+            name = path.relative_to(root).as_posix()
+            if path.suffix == ".rej":
+                yield Said("a rejected hunk of an update lies here", path=name)
                 continue
-            if path.is_file():
-                if path.suffix not in (".parquet", ".lock"):
-                    yield path
-            elif path.name not in ("data", "node_modules", "__pycache__", "target") and (
-                not path.name.startswith(".") or path.name == ".github"
-            ):
-                folders.append(path)
+            data = held(path) or b""
+            match = _MARKER.search(data) if b"<<<<<<< " in data or b">>>>>>> " in data else None
+            if match and (match.group(1) != b"=======" or b"<<<<<<< " in data):
+                yield Said(
+                    "a conflict marker of an unfinished merge stands here",
+                    path=name,
+                    at=Place(data.count(b"\n", 0, match.start()) + 1),
+                )
+    for name in sorted(set(unmerged(root))):
+        yield Said("git holds more than one version of the file: its merge is unfinished", path=name)
+
+
+def unmerged(root: Path) -> Iterator[str]:
+    """Files of the product at `root` that git's index holds in several stages, as after a merge with conflicts.
+
+    The index is read here and not by git: a process costs more than the whole gate, and git may run what the
+    configuration of the repository names. Format: git's documentation, gitformat-index, versions 2 to 4.
+    """
+    place = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    git = place / ".git" if place else None
+    if place is None or git is None:
+        return
+    with suppress(OSError, ValueError, struct.error, IndexError):
+        if git.is_file():  # a worktree or submodule: one line says where it is kept
+            git = place / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        data = content(git / "index", git, 64 * 1024 * 1024)
+        below = root.relative_to(place).as_posix() + "/" if root != place else ""
+        for name, stage in _entries(data or b""):
+            if stage and name.startswith(below):
+                yield name.removeprefix(below)
+
+
+def _entries(index: bytes) -> Iterator[tuple[str, int]]:
+    """Path and stage of every entry of a git index; nothing where it is none."""
+    if index[:4] != b"DIRC":
+        return
+    version, count = struct.unpack(">II", index[4:12])
+    at, name = 12, b""
+    for _ in range(count if version in (2, 3, 4) else 0):
+        (flags,) = struct.unpack_from(">H", index, at + 60)
+        start = at + (64 if flags & 0x4000 else 62)  # one more field in version 3 and after
+        if version == 4:  # the path is what it shares with the one before, and the rest
+            cut, start = _number(index, start)
+            end = index.index(b"\0", start)
+            name, at = name[: len(name) - cut] + index[start:end], end + 1
+        else:
+            end = index.index(b"\0", start)
+            name, at = index[start:end], end + 8 - (end - at) % 8
+        if stage := flags >> 12 & 3:
+            yield name.decode("utf-8", "replace"), stage
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length, as in git's pack files, and where it ends."""
+    byte = data[at]
+    value = byte & 127
+    while byte & 128:
+        at += 1
+        byte = data[at]
+        value = (value + 1) << 7 | byte & 127
+    return value, at + 1
+
+
+_ANSWERED: Mapping[str, Callable[[File], Any]] = {
+    "product_name": lambda d: d.get("name"),
+    "domain": lambda d: d.get("domain"),
+    "product_type": lambda d: d.get("type"),
+    "owner_team": lambda d: d.get("team", "name"),
+    "classification": lambda d: custom(d, "classification"),
+    "visibility": lambda d: custom(d, "visibility"),
+    "licence": lambda d: custom(d, "licence"),
+    "personal_data": lambda d: custom(d, "personalData"),
+}
+"""Answer -> where the descriptor says the same. Title, purpose and service levels are the team's to reword."""
+
+
+@rule(
+    "INT004",
+    Scope.DESCRIPTOR,
+    title="The descriptor says what the answers say.",
+    why="Managed files (CODEOWNERS, CI) are rendered from the answers; they would serve the product that it once was.",
+    todo="Bring the answer along: `copier update -r :current: --defaults -d NAME=VALUE`; or correct the descriptor.",
+    bad=Change(DESCRIPTOR, "property: visibility, value: organisation", "property: visibility, value: domain"),
+    level=Level.WARNING,
+)
+def answered(subject: Subject) -> Iterator[Said]:
+    answers, descriptor = subject.product.answers, subject.file
+    if answers is None or descriptor is None:
+        return
+    for name, find in _ANSWERED.items():
+        wanted, here = answers.get(name), find(descriptor)
+        if name in answers.value and wanted != here:
+            yield Said(f"the answer {name} is {show(wanted)}, the descriptor says {show(here)}", _PLACES.get(name, ()))
+    owners = [m.get("username") for _, m in subject.entries("team", "members") if m.get("role") == "owner"]
+    if "owner_email" in answers.value and owners and answers.get("owner_email") not in owners:
+        message = f"the answer owner_email is {show(answers.get('owner_email'))}, the owner is {show(owners[0])}"
+        yield Said(message, ("team", "members"))
+    chosen, declared = answers.get("environments"), custom(descriptor, "environments")
+    if isinstance(chosen, list) and isinstance(declared, list):
+        for environment in chosen:
+            if environment not in declared:
+                yield Said(f"the answer environments names {show(environment)}, the descriptor does not",
+                           ("customProperties",))  # fmt: skip
+
+
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "product_name": ("name",), "domain": ("domain",), "product_type": ("type",), "owner_team": ("team", "name"),
+    **dict.fromkeys(("classification", "visibility", "licence", "personal_data"), ("customProperties",)),
+}  # fmt: skip
+
+
+@rule(
+    "INT005",
+    Scope.STANDARD,
+    title="The standard is of a generation that this command knows, and agrees with itself.",
+    why="Rules would judge by parameters that mean something else today, or by none, and say nothing.",
+    todo="Take outer/standard.yaml back from git, or update the product: `copier update`.",
+    bad=Change(STANDARD, 'version: "1"', 'version: "99"'),
+)
+def supported(subject: Subject) -> Iterator[Said]:
+    if subject.get("version") not in GENERATIONS:
+        known = ", ".join(GENERATIONS)
+        yield Said(f"the generation {show(subject.get('version'))} is none of {known}", ("version",))
+    names = subject.get("names")
+    for key, pattern in names.items() if isinstance(names, dict) else ():
+        if isinstance(pattern, str) and matches(f"^(?:{pattern})$", "") is None:
+            yield Said(f"the pattern {show(pattern)} for names cannot be read", ("names", key))
+    least = subject.get("personal_data", "at_least")
+    if rank(subject, least) is None:
+        yield Said(f"{show(least)} is no classification of the standard", ("personal_data", "at_least"))
+

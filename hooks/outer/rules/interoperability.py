@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from outer.datatypes import fits as fits_type
@@ -55,21 +56,24 @@ def port_type(subject: Subject) -> Iterator[Said]:
     title="The physical type of a column can hold its logical type.",
     why="Readers go by the one, engines by the other; where they differ, values are cut, rounded or refused.",
     todo="Use a physical type as DuckDB names it that holds the logical type, for example integer with BIGINT.",
-    bad=Change(CONTRACT, "logicalType: date\n        physicalType: DATE", "logicalType: date\n        physicalType: INTEGER"),
+    bad=Change(
+        CONTRACT, "logicalType: date\n        physicalType: DATE", "logicalType: date\n        physicalType: INTEGER"
+    ),
 )
 def types_agree(subject: Subject) -> Iterator[Said]:
     for place, column in columns(subject.file):
         logical, written = filled(column.get("logicalType")), filled(column.get("physicalType"))
-        if not logical or not written:
-            continue
-        found = physical(written) if len(written) <= 1000 else None
-        name = show(column.get("name"))
-        if found is None:
-            yield Said(f"the physical type {show(written)} of column {name} means nothing certain",
-                       (*place, "physicalType"))  # fmt: skip
-        elif not fits_type(logical, found):
-            yield Said(f"column {name} is {show(logical)}, which {show(written)} does not hold",
-                       (*place, "physicalType"))  # fmt: skip
+        reason = _misfit(logical, written[:1000]) if logical and written else ""
+        if reason:
+            yield Said(f"column {show(column.get('name'))}: {reason}", (*place, "physicalType"))
+
+
+@lru_cache(maxsize=256)
+def _misfit(logical: str, written: str) -> str:
+    found = physical(written)
+    if found is None:
+        return f"the physical type {show(written)} means nothing certain"
+    return "" if fits_type(logical, found) else f"it is {show(logical)}, which {show(written)} does not hold"
 
 
 @rule(
@@ -129,7 +133,7 @@ _ZONE = re.compile(r"(?:UTC|GMT|[A-Z][A-Za-z_]{1,30}(?:/[A-Za-z0-9_+-]{1,30}){1,
 @rule(
     "INO005",
     Scope.CONTRACT,
-    title="A relationship leads from a column to a column of the same type, in this or another contract of the product.",
+    title="A relationship leads from a column to one of the same type, in this or another contract of the product.",
     why="Whoever follows it writes a join that fails, or that quietly matches nothing.",
     todo="Write <table>.<column> of this contract, of another output port or of an input port.",
     bad=Change(
@@ -327,7 +331,9 @@ def options_sound(subject: Subject) -> Iterator[Said]:
                 if key in options and _value(kind, options[key]) is None:
                     yield Said(f"`{key}` of column {name} is {show(options[key])}, which is no {logical}",
                                (*at_options, key))  # fmt: skip
-        for low, high, strict in _PAIRS:
+        for low, high, strict in _PAIRS if len(options) > 1 else ():
+            if low not in options or high not in options:
+                continue
             sort = kind if low.lower().endswith("minimum") and kind in _READERS else "number"
             bounds = [_value(sort, options.get(key)) for key in (low, high)]
             if None not in bounds and (bounds[0] > bounds[1] or (strict and bounds[0] == bounds[1])):

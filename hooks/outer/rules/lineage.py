@@ -154,7 +154,7 @@ def worked(subject: Subject) -> Iterator[Said]:
     must = {port for key in writers for port in _texts(workloads[key].get("reads"))} & set(by_contract.values())
     for port in sorted(set(declared) - may):
         place: Pointer = ("inputContracts", declared[port])
-        yield Said(f"port {show(name)} says that it is made from {show(port)}, which none of its workloads reads", place)
+        yield Said(f"port {show(name)} is said to be made from {show(port)}, which no workload of it reads", place)
     for port in sorted(must - set(declared)):
         yield Said(f"the workload of port {show(name)} reads {show(port)}, which the port does not name",
                    ("inputContracts",))  # fmt: skip

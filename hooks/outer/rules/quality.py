@@ -29,7 +29,10 @@ _CHANGES = re.compile(
 )
 
 
-def _rules(subject: Subject) -> Iterator[tuple[Pointer, Mapping[str, Any], Mapping[str, Any] | None, Mapping[str, Any]]]:
+Clause = Mapping[str, Any]
+
+
+def _rules(subject: Subject) -> Iterator[tuple[Pointer, Clause, Clause | None, Clause]]:
     """Place, quality rule, its column (None: it is about the table) and its table."""
     for index, table in subject.entries("schema"):
         for position, clause in mappings(table.get("quality")):
@@ -147,7 +150,7 @@ def labelled(subject: Subject) -> Iterator[Said]:
     "QUA004",
     Scope.OUTPUT_CONTRACT,
     title="A query of a quality rule is one SELECT that looks at its table.",
-    why="A query that looks elsewhere proves nothing about the data; one that changes something has no place in a check.",
+    why="A query that looks elsewhere proves nothing about the data; one that changes something is no check.",
     todo="Write one SELECT over {object}, which stands for the table, without a semicolon.",
     bad=Change(CONTRACT, "FROM {object} WHERE cancelled > flights", "FROM range(0)"),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from outer.product import DESCRIPTOR, File, Product
+from outer.product import File, Product
 from outer.rule import Said, Subject
 from outer.yamlfile import Pointer
 
@@ -37,10 +37,14 @@ def words(subject: Subject, *steps: str) -> tuple[str, ...]:
     return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
 
 
+def ranks(subject: Subject) -> Mapping[str, int]:
+    """How closed each classification is, from 0."""
+    return {name: position for position, name in enumerate(words(subject, "classifications"))}
+
+
 def rank(subject: Subject, classification: object) -> int | None:
     """How closed a classification is, from 0; None where the standard does not know it."""
-    known = words(subject, "classifications")
-    return known.index(classification) if isinstance(classification, str) and classification in known else None
+    return ranks(subject).get(classification) if isinstance(classification, str) else None
 
 
 def age(subject: Subject, status: object) -> int | None:
@@ -142,8 +146,3 @@ CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
 """The output contract of a fresh product, which examples change."""
 FLIGHTS, AIRLINES = (f"outer/contracts/input/{name}.v1.odcs.yaml" for name in ("flights", "airlines"))
 """Its input contracts."""
-
-__all__ = [
-    "AIRLINES", "CONTRACT", "DESCRIPTOR", "FLIGHTS", "age", "at", "columns", "filled", "fits", "level", "major",
-    "mappings", "matches", "output_port", "pinned", "ports", "prerelease", "promises", "rank", "stated", "words",
-]  # fmt: skip

@@ -129,7 +129,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 @rule(
     "REF006",
     Scope.PRODUCT,
-    title="No entry of a list stands twice: custom property, service level, server, role, quality rule, tag, id …",
+    title="No entry of a list stands twice: no custom property, service level, server, role, quality rule, tag or id.",
     why="One reader takes the first, another the last; whoever changes one of the two believes to have changed it.",
     todo="Keep one of the two, or give each its own name.",
     bad=Change(CONTRACT, "slaProperties:\n", "slaProperties:\n  - {property: freshness, value: 1, unit: h}\n"),

@@ -116,7 +116,7 @@ def contract_version(subject: Subject) -> Iterator[Said]:
     "VER005",
     Scope.DESCRIPTOR,
     title="No output contract outlives its product, and an active product has an active contract.",
-    why="A promise of a product that is given up is kept by nobody; a product without a promise in force offers nothing.",
+    why="Promises of a product that is given up are kept by nobody; a product without a promise offers nothing.",
     todo="Bring the contracts to the state of the product: deprecated, then retired.",
     bad=Change(DESCRIPTOR, "status: draft #", "status: retired #"),
 )

@@ -159,3 +159,9 @@ def test_without_a_run_the_command_says_how_to_start_one(
 def test_without_a_port_the_command_shows_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage" in error_of(capsys)
+
+
+def test_a_full_run_does_not_look_at_what_was_published_before(run: Run) -> None:
+    foreign = run.folder / "foreign.parquet"
+    pl.DataFrame({"another": [1]}).write_parquet(foreign)
+    assert run.start(previous=foreign) == 0

@@ -12,7 +12,8 @@ def build(ports: Ports, output: str) -> None:
     """Read the input ports and write the output port; all is lazy up to the write."""
     flights = ports.read("flights", FLIGHTS)
     airlines = ports.read("airlines", AIRLINES)
-    previous = ports.read_previous(output, PUNCTUALITY)
+    # Read only when asked for: a full run must work after the columns of the output have changed.
+    previous = ports.read_previous(output, PUNCTUALITY) if ports.since else None
     if ports.since and previous is not None:
         result = days_since(ports.since, previous, flights, airlines)
     else:

@@ -1,0 +1,1 @@
+"""Builds marts with dbt and writes them to the output ports."""

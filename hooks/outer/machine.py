@@ -1,0 +1,66 @@
+"""What a machine does not allow, and how it asks a run to end."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from outer.errors import UsageError
+
+
+def require(*packages: str) -> None:
+    """Raise `UsageError` where one of `packages` is not installed: they come with the extra `run`."""
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise UsageError(
+            f"this needs packages that are not installed: {', '.join(missing)}",
+            "Install the command with its extra: pip install 'data-product-blueprints[run]'.",
+        )
+
+
+@contextmanager
+def foreseen(place: Path) -> Iterator[None]:
+    """Turn what the machine does not allow at `place` into one `UsageError`."""
+    try:
+        yield
+    except OSError as error:
+        where, why = error.filename or place, error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            todo = "Make room there and run again."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            todo = "Give the user who runs the product the right to write there."
+        else:
+            todo = "Look at this place, and run again."
+        raise UsageError(f"{where}: {why}; the last good version is still published", todo) from None
+
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let a request to end, however it comes, be what Ctrl-C is, so that workloads end with the run."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        # Somebody may have switched it off on purpose, as nohup does with SIGHUP.
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def deaf() -> None:
+    """Hear no request to end until `stoppable` is left."""
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
