@@ -64,7 +64,7 @@ def outer_requirement() -> str:
         if not (ROOT / checkout / "pyproject.toml").is_file():
             stop(f"OUTER_SOURCE={checkout} is no checkout of the suite. Correct or unset it.")
         return f"{SUITE}[run] @ {(ROOT / checkout).resolve().as_uri()}"
-    source, commit = answer("_src_path"), answer("_commit")
+    source, commit = answer("_src_path").removeprefix("git+"), answer("_commit")
     if "://" not in source:
         if re.match(r"[^/\\:]{2,}:", source):  # git@host:team/suite.git, which pip cannot read
             source = "ssh://" + re.sub(":/*", "/", source, count=1)

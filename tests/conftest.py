@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import suite_repo
 from hypothesis import HealthCheck, settings
+
+import suite_repo
 
 # No example is judged by its duration: machines differ.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from outer import __version__
 
 ROOT = Path(__file__).resolve().parents[1]

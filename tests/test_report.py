@@ -262,8 +262,8 @@ LOG = closed(
         1,
     ),
 )
-"""The part of SARIF 2.1.0 that we write (sections 3.13 to 3.58), and what GitHub asks for besides: each key is one of the
-standard, every value is of its type, and there is nothing else. No package on the index carries the whole schema."""
+"""The part of SARIF 2.1.0 that we write (sections 3.13 to 3.58), and what GitHub asks for besides: each key is one of
+the standard, each value is of its type, and nothing else is there. No package on the index carries the whole schema."""
 
 
 def a_log(text: str) -> dict[str, Any]:

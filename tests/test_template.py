@@ -15,8 +15,9 @@ from pathlib import Path
 
 import jinja2
 import pytest
-import suite_repo
 import yaml
+
+import suite_repo
 from outer import __version__, drift, yamlfile
 from outer.product import ANSWERS, File
 from suite_repo import ROOT, contents, git, is_seed, questions
@@ -62,8 +63,7 @@ def test_a_product_is_the_same_wherever_the_suite_comes_from(where: str, suite: 
         wanted[ANSWERS] = wanted[ANSWERS].replace(f"_commit: {suite_repo.TAG}".encode(), b"_commit: ''")
         pinned = f'rev: "{suite_repo.TAG}"'.encode()
         wanted[".pre-commit-config.yaml"] = wanted[".pre-commit-config.yaml"].replace(pinned, b'rev: ""')
-        (complaint,) = suite_repo.complaints(there)
-        assert complaint.startswith(f"{ANSWERS}:3: INT002: the pin (`_commit`) is missing")
+        assert f"{ANSWERS}:3: INT002: the pin (`_commit`) is missing" in suite_repo.complaints(there)
     assert contents(there) == wanted
 
 
@@ -308,8 +308,13 @@ def test_every_managed_file_that_was_edited_or_deleted_is_found_with_path_and_li
     wanted = managed(product)
     assert len(wanted) > 9
     for path, data in wanted.items():
-        line = data.count(b"\n") // 2 + 1
+        first = data.index(b"e")  # in the comment that opens the file
+        (product / path).write_bytes(data.replace(b"e", b"E", 1))
+        line = data.count(b"\n", 0, first) + 1
+        assert f"{path}:{line}: INT001: the managed file was changed here" in suite_repo.complaints(product)
+
         lines = data.splitlines(keepends=True)
+        line = len(lines) // 2 + 1
         lines[line - 1] = lines[line - 1].rstrip(b"\n") + b" \n"
         (product / path).write_bytes(b"".join(lines))
         assert f"{path}:{line}: INT001: the managed file was changed here" in suite_repo.complaints(product)
@@ -332,11 +337,12 @@ def test_a_link_in_the_place_of_a_managed_file_is_found(product: Path) -> None:
 
 
 def test_an_answer_that_was_edited_by_hand_is_found(product: Path) -> None:
+    """By the managed file that it no longer fits, and by the descriptor that says otherwise."""
     answers = product / ANSWERS
-    answers.write_text(answers.read_text().replace("owner_team: aviation-data", "owner_team: others"))
-    assert suite_repo.complaints(product) == []  # no managed file depends on it: the answer may be given like this
     answers.write_text(answers.read_text().replace("owner_email: aviation-data@", "owner_email: others@"))
-    assert any(complaint.startswith("CODEOWNERS:4: INT001") for complaint in suite_repo.complaints(product))
+    found = suite_repo.complaints(product)
+    assert any(complaint.startswith("CODEOWNERS:4: INT001: ") for complaint in found)
+    assert any("INT004: the answer owner_email is `others@example.com`" in complaint for complaint in found)
 
 
 # --- Files that every machine can hold ------------------------------------------------------------

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import suite_repo
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import suite_repo
 from outer import __version__
 from outer.product import ANSWERS
 from suite_repo import TAG, contents, executable, git, is_seed
@@ -273,7 +274,7 @@ def test_an_update_over_two_releases_ends_where_two_updates_end(
         cwd=product, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"Managed files are now at v{AFTER}" in done.stderr
+    assert f"The managed files were rendered at v{AFTER}" in done.stderr
     team = {path: data for path, data in contents(lived).items() if path not in MANAGED_AT_FIRST}
     assert_updated(product, team, fresh[AFTER])
 

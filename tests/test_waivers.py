@@ -8,8 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+
 from outer import cli
-from outer.baseline import BASELINE, load as read
+from outer.baseline import BASELINE
+from outer.baseline import load as read
 from outer.check import Report, check
 from outer.finding import Level
 from outer.product import DESCRIPTOR, WAIVERS, load

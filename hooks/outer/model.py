@@ -7,7 +7,7 @@ same and everything else as findings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -86,7 +86,11 @@ class Contract:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output port with its contract. `name` is what inner.yaml and the descriptor call it."""
+    """An input or output port with its contract.
+
+    `name` is what inner.yaml and the descriptor call it. Of a port that stands there in several majors, the newest has
+    this name, and every older one is `<name>.v<major>`.
+    """
 
     name: str
     contract: Contract
@@ -102,6 +106,7 @@ class Workload:
     technology: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    """Names of ports, older majors included: who reads or writes a port does so in every major of it."""
     depends_on: tuple[str, ...]
     run: str
     timeout: timedelta
@@ -167,6 +172,15 @@ def model(product: Product) -> DataProduct:
             "Name at least one under `outputPorts`.",
         )
     _check_seam(inner, {p.name for p in inputs}, {p.name for p in outputs}, product)
+    read, inputs = _majors(inputs, descriptor, "inputPorts")
+    written, outputs = _majors(outputs, descriptor, "outputPorts")
+    inner = replace(
+        inner,
+        workloads=tuple(
+            replace(w, reads=sum((read[p] for p in w.reads), ()), writes=sum((written[p] for p in w.writes), ()))
+            for w in inner.workloads
+        ),
+    )
     members = descriptor.get("team", "members") or []
     owner = next((m for m in members if isinstance(m, dict) and m.get("role") == "owner"), {})
     name = str(descriptor.get("name") or "")
@@ -213,6 +227,33 @@ def _ports(product: Product, descriptor: File, key: str, contracts: tuple[File, 
         made_from = tuple(str(lookup(c, ("id",))) for c in entry.get("inputContracts") or [])
         ports.append(Port(name, _contract(_valid(file, file.path, "odcs")), made_from))
     return tuple(ports)
+
+
+def _majors(
+    ports: tuple[Port, ...], descriptor: File, key: str
+) -> tuple[Mapping[str, tuple[str, ...]], tuple[Port, ...]]:
+    """Give each major of a port a name of its own. Returns the names by the one in the descriptor, and the ports."""
+    newest: dict[str, int] = {}
+    for port in ports:
+        newest[port.name] = max(newest.get(port.name, 0), _major(port))
+    named: dict[str, Port] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for index, port in enumerate(ports):
+        name = port.name if _major(port) == newest[port.name] else f"{port.name}.v{_major(port)}"
+        if name in named:
+            raise UsageError(
+                f"{DESCRIPTOR}:{descriptor.place(key, index).line}: port {show(port.name)} stands twice in the major "
+                f"{_major(port)}",
+                "Keep the newer version of the two; only majors stand beside each other.",
+            )
+        named[name] = replace(port, name=name)
+        names[port.name] = (*names.get(port.name, ()), name)
+    return names, tuple(named.values())
+
+
+def _major(port: Port) -> int:
+    number = port.contract.version.partition(".")[0]
+    return int(number) if number.isdecimal() and number.isascii() else 0
 
 
 def _contract(file: File) -> Contract:

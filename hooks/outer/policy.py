@@ -38,7 +38,7 @@ def listing(families: Iterable[str], stages: Iterable[str], as_of: date, format:
     Raises `UsageError` for an unknown family, `NothingChecked` where no rule is left.
     """
     wanted = set(stages)
-    chosen = [rule for rule in select((), families) or RULES if not wanted or rule.stage(as_of) in wanted]
+    chosen = [rule for rule in _of(families) if not wanted or rule.stage(as_of) in wanted]
     if not chosen:
         raise NothingChecked("there is no such rule", "`outer policy list` without options names all.")
     if format == "json":
@@ -104,7 +104,7 @@ def try_out(families: Iterable[str], as_of: date) -> tuple[Trial, ...]:
 
     Raises `UsageError` for an unknown family, `NothingChecked` where there is no rule to try.
     """
-    chosen = [rule for rule in select((), families) or RULES if rule.stage(as_of) is not Stage.RETIRED]
+    chosen = [rule for rule in _of(families) if rule.stage(as_of) is not Stage.RETIRED]
     if not chosen:
         raise NothingChecked("there is no rule to try", "`outer policy list` names all.")
     with tempfile.TemporaryDirectory() as folder:
@@ -119,6 +119,11 @@ def try_out(families: Iterable[str], as_of: date) -> tuple[Trial, ...]:
             trials.append(Trial(rule, wrong))
             shutil.rmtree(changed)
     return tuple(trials)
+
+
+def _of(families: Iterable[str]) -> tuple[Rule, ...]:
+    chosen = select((), families)
+    return RULES if chosen is None else chosen
 
 
 def _wrong(rule: Rule, product: Path, as_of: date) -> str:

@@ -86,7 +86,7 @@ def resolve_outputs(product: DataProduct, environment: str) -> tuple[Path, tuple
 
 def variable(kind: str, name: str) -> str:
     """Name of the environment variable that tells a workload where a port is; `kind` is INPUT or OUTPUT."""
-    return f"PORT_{kind}_{name.upper().replace('-', '_')}"
+    return f"PORT_{kind}_{re.sub('[-.]', '_', name.upper())}"
 
 
 def interpolate(text: str, where: str) -> str:

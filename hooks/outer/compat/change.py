@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from outer.compat import grammar
+from outer.compat import grammar, units
 from outer.compat.grammar import Bundle, Listed
 from outer.compat.versions import Bump
-from outer.yamlfile import Pointer, show
+from outer.yamlfile import Pointer
+from outer.yamlfile import show as printable
 
 Element = Mapping[str, Any]
 
@@ -122,6 +123,11 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "member": ("username",), "relationship": ("to",), "definition": ("type", "url"), "lineage": ("id",),
     "quality": ("name", "metric", "rule", "type"), "sbom": ("url",), "synonym": ("synonym",),
 }  # fmt: skip
+
+
+def show(value: Any) -> str:
+    """`value` for a message: on one line, printable, short, and the same in whatever order its keys stand."""
+    return printable(value if isinstance(value, str) else grammar.text(value))
 
 
 def _side(value: Any) -> Element:
@@ -273,7 +279,7 @@ def _custom(entry: Change) -> Iterator[Change]:
     if name is None:
         yield replace(entry, clause="custom.nameless")
         return
-    clause = grammar.CUSTOMS.get(grammar.units.plain(name), "custom")
+    clause = grammar.CUSTOMS.get(units.plain(name), "custom")
     value = replace(
         entry, clause=clause, name=str(name), old=old.get("value"), new=new.get("value"),
         old_at=(*entry.old_at, "value") if old else entry.old_at,

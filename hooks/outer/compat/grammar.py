@@ -352,6 +352,9 @@ def same_words(clause: str, old: Any, new: Any) -> bool:
 def canonical(clause: str, value: Any) -> Any:
     """`value` in a form that is equal exactly where no change is found: lists without an order are sorted."""
     here = listed(clause)
+    if clause == "outputPort.version":
+        found = version(value)
+        return found.major if found else value  # two majors are two ports
     if isinstance(value, list):
         element = here.element if here else clause
         parts = [canonical(element, v) for v in value]
@@ -359,11 +362,14 @@ def canonical(clause: str, value: Any) -> Any:
         return sorted(parts, key=text) if unordered else parts
     if isinstance(value, dict):
         kind = "column" if clause in NESTED else OBJECTS.get(clause, clause)
-        return {
-            key: canonical(f"{kind}.{key}", v)
-            for key, v in value.items()
-            if v is not None and f"{kind}.{key}" not in SKIPPED
-        }
+        made = {}
+        for key, part in value.items():
+            at = f"{kind}.{key}"
+            said = canonical(at, part)
+            empty = said is None or (said in ([], {}) and (at in OBJECTS or listed(at) is not None))
+            if not empty and (at not in SKIPPED or at == "outputPort.version"):
+                made[key] = said
+        return made
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from outer.compat.change import Change
 from outer.compat.versions import Bump
@@ -84,6 +85,8 @@ class Example:
     beside: str | None = None
     status: str = "active"
     """Status of the contract, unless the fragments say it."""
+    shallow: bool = False
+    """Whether the history of the repository is cut off."""
 
 
 Judge = Callable[[Change], str | None]
@@ -134,7 +137,7 @@ def rule(
     return decorate
 
 
-def contract(old: str, new: str | None, **more: str) -> Example:
+def contract(old: str, new: str | None, **more: Any) -> Example:
     return Example("contract", old, new, **more)
 
 
@@ -146,7 +149,7 @@ def column(old: str, new: str | None) -> Example:
     return Example("column", old, new)
 
 
-def descriptor(old: str, new: str | None, **more: str) -> Example:
+def descriptor(old: str, new: str | None, **more: Any) -> Example:
     return Example("descriptor", old, new, **more)
 
 

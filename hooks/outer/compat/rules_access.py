@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, Way, column, contract, descriptor, rule
 from outer.compat.rules_delivery import personal_tags
-from outer.yamlfile import show
 
 breaking = partial(rule, category=Category.ACCESS, grade=Grade.BREAKING)
 risky = partial(rule, category=Category.ACCESS, grade=Grade.RISKY)
@@ -20,10 +19,10 @@ additive = partial(rule, category=Category.ACCESS, grade=Grade.ADDITIVE)
 def _turned(change: Change) -> str:
     key = change.name if change.clause.startswith("custom.") else change.key
     if change.new is None:
-        return f"`{key}` of {change.label} is no longer said; it was {show(text(change.old))}"
+        return f"`{key}` of {change.label} is no longer said; it was {show(change.old)}"
     if change.old is None:
-        return f"`{key}` of {change.label} is said for the first time: {show(text(change.new))}"
-    return f"`{key}` of {change.label} changed from {show(text(change.old))} to {show(text(change.new))}"
+        return f"`{key}` of {change.label} is said for the first time: {show(change.new)}"
+    return f"`{key}` of {change.label} changed from {show(change.old)} to {show(change.new)}"
 
 
 def _custom(clause: str) -> str:

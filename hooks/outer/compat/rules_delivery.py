@@ -8,11 +8,10 @@ from functools import partial
 from typing import Any
 
 from outer.compat import units
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.grammar import names, text
 from outer.compat.rule import Category, Grade, Way, column, contract, descriptor, rule
 from outer.compat.units import Kind, Shift
-from outer.yamlfile import show
 
 breaking = partial(rule, category=Category.DELIVERY, grade=Grade.BREAKING)
 risky = partial(rule, category=Category.DELIVERY, grade=Grade.RISKY)
@@ -266,7 +265,7 @@ def undecided(change: Change) -> str | None:
         return f"nobody can tell how {change.label} changed: {_said(change.before)} to {_said(change.after)}"
     if change.clause == "sla.schedule" and improved.judge(change):
         return None
-    return f"`{change.key}` of {change.label} changed: {show(text(change.old))} to {show(text(change.new))}"
+    return f"`{change.key}` of {change.label} changed: {show(change.old)} to {show(change.new)}"
 
 
 def _notice(change: Change) -> date:
@@ -327,7 +326,7 @@ def server_removed(change: Change) -> str | None:
 
 
 def _turned(change: Change) -> str:
-    return f"`{change.key}` of {change.label} changed from {show(text(change.old))} to {show(text(change.new))}"
+    return f"`{change.key}` of {change.label} changed from {show(change.old)} to {show(change.new)}"
 
 
 @breaking(
@@ -362,7 +361,7 @@ def server_format(change: Change) -> str | None:
 @breaking(
     "SRV004",
     "server.*",
-    title="Data are at another place: path, location, host, port, catalogue, database, schema …",
+    title="Data are at another place: path, location, host, port, catalogue, database, schema and the like.",
     why="Readers look where nothing is, or worse, where old data stay.",
     todo="Keep the place, and add another server for the new one.",
     bad=contract(_server("type: s3, location: 's3://a/'"), _server("type: s3, location: 's3://b/'")),

@@ -8,10 +8,9 @@ from functools import partial
 from typing import Any
 
 from outer.compat import units
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.rule import Category, Grade, Way, column, contract, rule, table
 from outer.compat.versions import Bump, version
-from outer.yamlfile import show
 
 forbidden = partial(rule, category=Category.LIFECYCLE, grade=Grade.FORBIDDEN)
 additive = partial(rule, category=Category.LIFECYCLE, grade=Grade.ADDITIVE)

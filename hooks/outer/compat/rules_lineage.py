@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.rule import Category, Grade, Way, descriptor, pin, rule
-from outer.yamlfile import show
 
 risky = partial(rule, category=Category.LINEAGE, grade=Grade.RISKY)
 

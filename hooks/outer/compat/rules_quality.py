@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 from outer.compat import grammar, units
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, Way, rule, table
 from outer.compat.thresholds import Pass, passing
-from outer.yamlfile import show
 
 breaking = partial(rule, category=Category.SCHEMA, grade=Grade.BREAKING)
 risky = partial(rule, category=Category.SCHEMA, grade=Grade.RISKY)
@@ -275,7 +274,7 @@ def _milder(change: Change) -> bool:
 
 
 def _arguments(change: Change) -> str:
-    return f"the argument `{change.key}` of {change.label} changed: {show(text(change.old))} to {show(text(change.new))}"
+    return f"the argument `{change.key}` of {change.label} changed: {show(change.old)} to {show(change.new)}"
 
 
 @risky(

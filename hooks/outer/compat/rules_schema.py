@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any
 
 from outer.compat import bounds
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.grammar import names, text
 from outer.compat.physical import Relation, relation, width
 from outer.compat.rule import Category, Grade, Way, column, contract, rule, table
 from outer.compat.thresholds import Pass
-from outer.yamlfile import show
 
 breaking = partial(rule, category=Category.SCHEMA, grade=Grade.BREAKING)
 risky = partial(rule, category=Category.SCHEMA, grade=Grade.RISKY)
@@ -830,7 +829,7 @@ def enum_narrowed(change: Change) -> str | None:
 def unrelated(change: Change) -> str | None:
     if change.clause == "relationship":
         return f"{change.label} of {change.around.label} was removed" if change.new is None else None
-    return f"{change.around.around.label} is related to another place: {show(text(change.old))} to {show(text(change.new))}"
+    return f"{change.around.around.label} is related to another place: {show(change.old)} to {show(change.new)}"
 
 
 @risky(

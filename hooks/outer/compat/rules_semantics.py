@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, Way, column, contract, rule, table
 from outer.compat.rules_access import marked, owner, unmarked
-from outer.compat.rules_quality import rewritten
-from outer.compat.rules_schema import unreserved
-from outer.yamlfile import show
+from outer.compat.rules_delivery import personal_tags
+from outer.compat.rules_quality import less_often, more_often, rewritten
+from outer.compat.rules_schema import enum_extended, enum_narrowed, enum_widened, unreserved
 
 risky = partial(rule, category=Category.SEMANTICS, grade=Grade.RISKY)
 descriptive = partial(rule, category=Category.SEMANTICS, grade=Grade.DESCRIPTIVE)
@@ -25,7 +25,7 @@ _DECIDE = "Say whether the same data still mean the same; if not, it is breaking
 
 
 def _turned(change: Change) -> str:
-    return f"`{change.key}` of {change.label} changed from {show(text(change.old))} to {show(text(change.new))}"
+    return f"`{change.key}` of {change.label} changed from {show(change.old)} to {show(change.new)}"
 
 
 def _changed(change: Change) -> str | None:
@@ -162,7 +162,7 @@ _LABELS = (
         "contract", "descriptor", "table", "column", "quality", "sla", "server", "role", "support", "member",
         "relationship", "definition", "inputPort", "outputPort", "managementPort", "lineage", "team", "about", "price",
         "synonym", "sbom",
-    ) for key in ("id", "tags", "description", "customProperties")
+    ) for key in ("id", "tags", "description")
       if (kind, key) not in {
         ("contract", "id"), ("descriptor", "id"), ("contract", "description"), ("descriptor", "description"),
         ("column", "description"), ("table", "description"), ("outputPort", "description"),
@@ -185,39 +185,22 @@ _LABELS = (
     good=table("description: Orders.", "description: Paid orders."),
 )
 def label(change: Change) -> str | None:
-    if change.clause == "quality.description" and rewritten.judge(change):
-        return None
-    if change.clause.startswith("member") and owner.judge(change):
-        return None
-    if change.clause == "custom.reserved" and unreserved.judge(change):
-        return None
-    if change.clause == "quality.schedule" and not _same_frequency(change):
-        return None
-    if change.clause == "column.enum" and not _same_values(change):
-        return None
-    if change.clause.endswith(".tags") and (unmarked.judge(change) or marked.judge(change)) and not _other_tags(change):
+    meant = any(other.judge(change) for other in _MEANT if change.clause in other.clauses)
+    if meant and not (change.clause.endswith(".tags") and _other_tags(change)):
         return None
     if "." not in change.clause:
         return f"{change.label} {'was removed' if change.new is None else 'was added'}"
     return f"`{change.name if change.clause.startswith('custom.') else change.key}` of {change.label} changed"
 
 
-def _same_frequency(change: Change) -> bool:
-    from outer.compat.rules_quality import less_often, more_often
-
-    return not (less_often.judge(change) or more_often.judge(change))
-
-
-def _same_values(change: Change) -> bool:
-    from outer.compat.rules_schema import enum_extended, enum_narrowed, enum_widened
-
-    return not any(r.judge(change) for r in (enum_widened, enum_extended, enum_narrowed))
+_MEANT = (
+    rewritten, owner, unreserved, less_often, more_often, enum_widened, enum_extended, enum_narrowed, unmarked, marked,
+)  # fmt: skip
+"""Rules that share a clause with labels: where one of them speaks, the change is more than a label."""
 
 
 def _other_tags(change: Change) -> bool:
-    from outer.compat.rules_delivery import personal_tags
-
-    def rest(tags: Any) -> list[Any]:
+    def rest(tags: Any) -> list[str]:
         return sorted(str(t) for t in tags if t not in personal_tags(tags)) if isinstance(tags, list) else []
 
     return rest(change.old) != rest(change.new)

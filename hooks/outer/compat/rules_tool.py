@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from outer.compat.change import Change
+from outer.compat.change import Change, show
 from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, column, contract, rule
-from outer.yamlfile import show
 
 risky = partial(rule, category=Category.TOOL, grade=Grade.RISKY)
 
@@ -22,7 +21,7 @@ risky = partial(rule, category=Category.TOOL, grade=Grade.RISKY)
     good=column("", "examples: [1]"),
 )
 def unknown(change: Change) -> str | None:
-    said = f"{show(text(change.old))} to {show(text(change.new))}"
+    said = f"{show(change.old)} to {show(change.new)}"
     name = change.name if change.clause.startswith("custom") else change.key
     return f"no rule knows `{name}` of {change.label}: {said}" if name else f"no rule knows {change.label}: {said}"
 
@@ -47,7 +46,7 @@ def standard(change: Change) -> str | None:
     title="The clone is shallow, so that earlier releases are not seen.",
     why="A break against a version that is still supported would stay unseen.",
     todo="Fetch the whole history and the tags: `git fetch --unshallow --tags` (in CI: fetch-depth 0).",
-    bad=contract("", "", shallow="true"),
+    bad=contract("", "", shallow=True),
     good=contract("", ""),
 )
 def shallow(change: Change) -> str | None:

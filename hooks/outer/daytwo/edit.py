@@ -53,9 +53,7 @@ class Node:
         return self.items[names.index(step)] if step in names else None
 
 
-def append(
-    data: bytes, pointer: Pointer, value: Any, *, after: int | None = None, source: str = ""
-) -> bytes:
+def append(data: bytes, pointer: Pointer, value: Any, *, after: int | None = None, source: str = "") -> bytes:
     """The YAML file `data` with `value` as an entry more in the list at `pointer`.
 
     It goes behind the entry at position `after`, by default to the end. A list that is not there yet, or is empty, is
@@ -98,7 +96,7 @@ def add(data: bytes, pointer: Pointer, key: str, value: Any, *, after: str = "")
     names = [name for name, _ in node.keys]
     place = names.index(after) + 1 if after in names else len(names)
     if node.flow:
-        name = json.dumps(key) if text.json else _scalar(key)
+        name = json.dumps(key) if text.json else scalar(key)
         spliced = _into_flow(text, node, place, f"{name}: {text.flow(value)}")
     else:
         spliced = _into_lines(text, node, place, _lines({key: value}))
@@ -129,7 +127,7 @@ def set_block(data: bytes, key: str, value: Any, source: str = "", *, after: str
 
 
 def block(data: bytes, key: str) -> str:
-    """The lines of the key `key` at the root of a YAML file, comments on them and in them included; empty without it."""
+    """The lines of the key `key` at the root of a YAML file with the comments in them; empty without it."""
     text = _Text(data)
     if text.root.flow or text.root.item(key) is None:
         return ""
@@ -262,11 +260,11 @@ def _node(event: Any, events: Iterator[Any], text: str) -> Node:
     return Node(start, end, column, "list" if is_list else "mapping", bool(event.flow_style), tuple(keys), tuple(items))
 
 
-def _end(event: Any, text: str) -> int:
-    end: int = event.end_mark.index
+def _end(event: yaml.ScalarEvent, text: str) -> int:
+    start, end = (mark.index if mark else 0 for mark in (event.start_mark, event.end_mark))
     if event.style not in ("|", ">"):
         return end
-    if "+" in text[event.start_mark.index : event.start_mark.index + 3]:
+    if "+" in text[start : start + 3]:
         # Every blank line behind it is part of the value.
         return end - 1 if text[end - 1 : end] == "\n" else end
     return len(text[:end].rstrip())
@@ -284,7 +282,7 @@ def _begin(text: _Text, pointer: Pointer, node: Node | None, value: list[Any]) -
     if node is None:
         known = {**text.value(pointer[:-1]), key: value}
         if parent.flow:
-            name = json.dumps(key) if text.json else _scalar(key)
+            name = json.dumps(key) if text.json else scalar(key)
             spliced = _into_flow(text, parent, len(parent.items), f"{name}: {text.flow(value)}")
         else:
             spliced = _into_lines(text, parent, len(parent.items), _lines({key: value}))
@@ -381,10 +379,10 @@ def _lines(value: Any) -> list[str]:
         found: list[str] = []
         for key, inside in value.items():
             if isinstance(inside, (dict, list)) and _tall(inside):
-                found.append(f"{_scalar(key)}:")
+                found.append(f"{scalar(key)}:")
                 found += [f"  {line}" for line in _lines(inside)]
             else:
-                found.append(f"{_scalar(key)}: {_flow(inside)}")
+                found.append(f"{scalar(key)}: {_flow(inside)}")
         return found
     if isinstance(value, list) and value:
         found = []
@@ -401,13 +399,14 @@ def _tall(value: dict[str, Any] | list[Any]) -> bool:
 
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(inside)}" for key, inside in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(key)}: {_flow(inside)}" for key, inside in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_flow(inside) for inside in value) + "]"
-    return _scalar(value)
+    return scalar(value)
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """`value`, a text, number, boolean or nothing, as any reader of YAML, 1.1 or 1.2, understands it."""
     if not isinstance(value, str):
         return json.dumps(value)
     plain = _VERSION.match(value) or (_PLAIN.match(value) and value.lower() not in _WORDS and not value.endswith(" "))

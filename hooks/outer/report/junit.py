@@ -32,8 +32,10 @@ def _family(report: Report, family: str) -> str:
 
 def _case(suite: Xml.Element, rule: Rule, objects: int, found: list[Finding], crash: str | None, prefix: str) -> None:
     case = Xml.SubElement(suite, "testcase", classname=f"outer.{rule.id[:3]}", name=f"{rule.id} {rule.title}")
-    failing = [finding for finding in found if finding.level is Level.ERROR and not finding.waived]
-    others = [finding for finding in found if finding not in failing]
+    failing: list[Finding] = []
+    others: list[Finding] = []
+    for finding in found:
+        (failing if finding.level is Level.ERROR and not finding.waived else others).append(finding)
     if crash is not None:
         Xml.SubElement(case, "error", type="internal", message="the rule itself failed").text = _safe(crash)
     elif failing:

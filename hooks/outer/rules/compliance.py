@@ -181,7 +181,7 @@ def kept(subject: Subject) -> Iterator[Said]:
         return
     try:
         span = allowed_age(found[1])
-    except Unknown:  # INO012 says so
+    except Unknown:  # INO013 says so
         return
     if span > timedelta(days=longest):
         yield Said(f"personal data are kept for {span.days} days, allowed are {longest}", ("slaProperties", found[0]))
@@ -353,3 +353,21 @@ def licensed(subject: Subject) -> Iterator[Said]:
                    f"{show(own)}", place)  # fmt: skip
     elif given == "proprietary" and own != given:
         yield Said(f"{contract.path} is proprietary, the product is given to everyone under {show(own)}", place)
+
+
+@rule(
+    "PRV015",
+    Scope.INPUT_PORT,
+    title="A pinned contract says whether it holds personal data, and under which licence it is given.",
+    why="Whoever does not know what comes in cannot say what goes out.",
+    todo="Ask the producer, and state the custom properties `personalData` (true or false) and `licence`.",
+    bad=Change(FLIGHTS, "  - {property: personalData, value: false}\n", ""),
+)
+def known_terms(subject: Subject) -> Iterator[Said]:
+    contract = pinned(subject)
+    if contract is None:
+        return
+    if not isinstance(custom(contract, "personalData"), bool):
+        yield Said(f"{contract.path} does not say whether it holds personal data", ("contractId",))
+    if not filled(custom(contract, "licence")):
+        yield Said(f"{contract.path} does not say under which licence it is given", ("contractId",))

@@ -97,7 +97,8 @@ def keyed(subject: Subject) -> Iterator[Said]:
         keys = [(index, c) for index, c in mappings(entry.get("properties")) if c.get("primaryKey") is True]
         if not keys:
             yield Said("no column is part of a primary key", ("schema", table))
-        positions = sorted(str(column.get("primaryKeyPosition", 1)) for _, column in keys)
+        # Where there is only one, its position goes without saying.
+        positions = sorted(str(c.get("primaryKeyPosition", 1 if len(keys) == 1 else "none")) for _, c in keys)
         if keys and positions != sorted(str(n + 1) for n in range(len(keys))):
             yield Said(
                 f"the positions of the key columns are {show(', '.join(positions))} instead of 1 to {len(keys)}",
@@ -368,6 +369,31 @@ def supported(subject: Subject) -> Iterator[Said]:
         if types and server.get("type") not in types:
             message = f"the type {show(server.get('type'))} is none of {', '.join(types)}"
             yield Said(message, ("servers", index, "type"))
-        elif formats and server.get("format") not in formats and subject.file in subject.product.input_contracts:
-            message = f"the format {show(server.get('format'))} is none of {', '.join(formats)}"
-            yield Said(message, ("servers", index, "format"))
+        elif subject.file in subject.product.input_contracts:
+            kind, ending = server.get("format"), PurePosixPath(filled(server.get("path"))).suffix
+            if formats and kind not in formats:
+                message = f"the format {show(kind)} is none of {', '.join(formats)}"
+                yield Said(message, ("servers", index, "format"))
+            elif ending and ending != f".{kind}":
+                yield Said(f"the path ends in {show(ending)}, the format is {show(kind)}", ("servers", index, "path"))
+
+
+_TABLES = ("table", "view", "materialized view", "file", "topic")
+
+
+@rule(
+    "CON019",
+    Scope.OUTPUT_CONTRACT,
+    title="The table of an output contract says what it is: an object, as a table, view, file or topic.",
+    why="Whether rows can be queried, must be fetched or arrive one by one decides how a consumer reads them.",
+    todo=f"Write `logicalType: object` and one of these as `physicalType`: {', '.join(_TABLES)}.",
+    bad=Change(CONTRACT, "physicalType: table", "physicalType: tabel"),
+)
+def kind_of_table(subject: Subject) -> Iterator[Said]:
+    for index, table in subject.entries("schema"):
+        if table.get("logicalType") != "object":
+            yield Said(f"the logical type of the table is {show(table.get('logicalType'))}, not object",
+                       ("schema", index, "logicalType"))  # fmt: skip
+        if table.get("physicalType") not in _TABLES:
+            message = f"the physical type {show(table.get('physicalType'))} is none of {', '.join(_TABLES)}"
+            yield Said(message, ("schema", index, "physicalType"))

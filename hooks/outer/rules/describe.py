@@ -57,10 +57,12 @@ def typed(subject: Subject) -> Iterator[Said]:
 )
 def properties(subject: Subject) -> Iterator[Said]:
     entries = subject.entries("customProperties")
-    stated = {str(entry.get("property")) for _, entry in entries if entry.get("value") not in (None, "")}
+    stated = {str(entry.get("property")): entry.get("value") for _, entry in entries}
     for name in _PROPERTIES:
-        if name not in stated:
+        if stated.get(name) in (None, ""):
             yield Said(f"the custom property `{name}` is missing", ("customProperties",))
+    if stated.get("title") and not filled(stated["title"]):
+        yield Said(f"the title is {show(stated['title'])}, not text", ("customProperties",))
 
 
 @rule(
@@ -165,8 +167,8 @@ def _letters(text: str) -> str:
 
 @rule(
     "DES009",
-    Scope.OUTPUT_CONTRACT,
-    title="The table of an output contract is described, and so is what one row stands for.",
+    Scope.CONTRACT,
+    title="The table of a contract is described, and so is what one row stands for.",
     why="Whoever does not know what a row is counts or joins wrongly, and nothing fails.",
     todo="Write `description` and `dataGranularityDescription` of the schema object.",
     bad=Change(CONTRACT, "    dataGranularityDescription: One row per flight_date and carrier.\n", ""),

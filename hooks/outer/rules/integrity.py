@@ -21,7 +21,7 @@ from outer.yamlfile import Place, show
 GENERATIONS = ("1",)
 """Generations of the standard (`version` in outer/standard.yaml) that the rules of this command are written for."""
 
-_MARKER = re.compile(rb"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+_MARKER = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
 @rule(
@@ -96,7 +96,7 @@ def merged(subject: Subject) -> Iterator[Said]:
                 continue
             data = held(path) or b""
             match = _MARKER.search(data) if b"<<<<<<< " in data or b">>>>>>> " in data else None
-            if match and (match.group(1) != b"=======" or b"<<<<<<< " in data):
+            if match:
                 yield Said(
                     "a conflict marker of an unfinished merge stands here",
                     path=name,

@@ -320,8 +320,9 @@ def options_sound(subject: Subject) -> Iterator[Said]:
             continue
         at_options, name = (*place, "logicalTypeOptions"), show(column.get("name"))
         pattern = options.get("pattern")
-        if isinstance(pattern, str) and matches(pattern, "") is None:
-            yield Said(f"the pattern {show(pattern)} of column {name} cannot be read", (*at_options, "pattern"))
+        if isinstance(pattern, str) and (not pattern or matches(pattern, "") is None):
+            what = "cannot be read" if pattern else "fits everything"
+            yield Said(f"the pattern {show(pattern)} of column {name} {what}", (*at_options, "pattern"))
         if logical == "string" and "format" in options and options["format"] not in _FORMATS:
             yield Said(f"the format {show(options['format'])} of column {name} is none of {', '.join(_FORMATS)}",
                        (*at_options, "format"))  # fmt: skip
@@ -404,3 +405,22 @@ def conformed(subject: Subject) -> Iterator[Said]:
             if first[0] != kind:
                 message = f"column {show(name)} is {show(kind)} here and {show(first[0])} in {first[1]}"
                 yield at(file, message, *place, "logicalType")
+
+
+_CONTENTS = ("discoverability", "observability", "control", "dictionary")
+
+
+@rule(
+    "INO011",
+    Scope.DESCRIPTOR,
+    title="Management ports are of a content and a type that Bitol ODPS knows.",
+    why="Catalogues and monitors look for these words; under another one the port is not found.",
+    todo=f"Use one of {', '.join(_CONTENTS)} as `content`, and rest or topic as `type`.",
+    bad=Change(DESCRIPTOR, "    type: rest\n", "    type: html\n"),
+)
+def management(subject: Subject) -> Iterator[Said]:
+    for index, port in subject.entries("managementPorts"):
+        for key, known in (("content", _CONTENTS), ("type", ("rest", "topic"))):
+            value = port.get(key, "rest" if key == "type" else None)
+            if value not in known:
+                yield Said(f"the {key} {show(value)} is none of {', '.join(known)}", ("managementPorts", index, key))

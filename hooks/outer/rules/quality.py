@@ -17,6 +17,7 @@ from outer.yamlfile import Pointer, show
 
 _DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness")
 _SEVERITIES = ("error", "warning", "info")
+_COUNT = re.compile(r"select\s+count\s*\([^()]*\)\s+from\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 LONGEST_QUERY = 8000
@@ -107,20 +108,28 @@ def executable(subject: Subject) -> Iterator[Said]:
 )
 def undecided(subject: Subject) -> Iterator[Said]:
     for place, clause, column, table in _rules(subject):
-        if clause.get("type", "library") != "library" or _reason(clause, column, table):
+        if _reason(clause, column, table) or not _counts(clause):
             continue
-        highest = 100.0 if is_percent(clause) else 1e15
+        percent = clause.get("type") != "sql" and is_percent(clause)
+        highest = 100.0 if percent else 1e15
         limits = [x for key, value in clause.items() if key.startswith("must")
                   for x in (value if isinstance(value, list) else [value]) if isinstance(x, (int, float))]  # fmt: skip
         tried = {0.0, highest, *(float(x) + d for x in limits if abs(x) < 1e15 for d in (-1, -0.5, 0, 0.5, 1))}
         verdicts = {
             judge(clause, value)[0]
             for value in tried
-            if 0 <= value <= highest and (value == int(value) or is_percent(clause))
+            if 0 <= value <= highest and (value == int(value) or percent)
         }
         if len(verdicts) == 1:
             always = "always" if verdicts == {True} else "never"
             yield Said(f"the quality rule {_name(clause)} {always} holds, whatever the data are", place)
+
+
+def _counts(clause: Clause) -> bool:
+    """Whether what is measured is a number of rows, or a share of them."""
+    if clause.get("type", "library") == "library":
+        return True
+    return clause.get("type") == "sql" and _COUNT.match(filled(clause.get("query"))) is not None
 
 
 @rule(
@@ -149,7 +158,7 @@ def labelled(subject: Subject) -> Iterator[Said]:
 @rule(
     "QUA004",
     Scope.OUTPUT_CONTRACT,
-    title="A query of a quality rule is one SELECT that looks at its table.",
+    title="A query of a quality rule is one SELECT that looks at its table, and at columns that are there.",
     why="A query that looks elsewhere proves nothing about the data; one that changes something is no check.",
     todo="Write one SELECT over {object}, which stands for the table, without a semicolon.",
     bad=Change(CONTRACT, "FROM {object} WHERE cancelled > flights", "FROM range(0)"),
@@ -175,6 +184,34 @@ def selects(subject: Subject) -> Iterator[Said]:
             re.search(rf"\b{re.escape(name)}\b", plain) for name in names
         ):
             yield Said(f"the query of {_name(clause)} does not look at the table", steps)
+        known = {
+            str(c.get(key)).lower() for _, c in mappings(table.get("properties")) for key in ("name", "physicalName")
+        }
+        for word in _strange(plain, known):
+            yield Said(f"the query of {_name(clause)} names {show(word)}, which is no column", steps)
+
+
+_CONDITION = re.compile(
+    r"select\s+count\s*\(\s*\*\s*\)\s+from\s+\{(?:object|table|model)\}\s+where\s", re.IGNORECASE
+)
+_SUBTLE = re.compile(r"::|->|[\".{}]|\b(?:as|cast|select|over|interval|extract|collate)\b", re.IGNORECASE)
+_WORD = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
+_OPERATORS = frozenset({
+    "and", "between", "case", "current_date", "current_timestamp", "date", "distinct", "else", "end", "escape", "false",
+    "from", "glob", "ilike", "in", "is", "like", "not", "null", "or", "regexp", "rlike", "similar", "symmetric", "then",
+    "time", "timestamp", "to", "true", "when",
+})  # fmt: skip
+
+
+def _strange(query: str, known: set[str]) -> Iterator[str]:
+    """Words of a plain query (a count of rows that meet a condition) that are neither SQL nor columns.
+
+    What goes beyond comparisons and functions is left to the engine, which refuses it when it runs.
+    """
+    start = _CONDITION.match(query)
+    condition = query[start.end() :] if start else ""
+    if not _SUBTLE.search(condition):
+        yield from sorted({w for w in _WORD.findall(condition) if w.lower() not in _OPERATORS | known})
 
 
 @rule(

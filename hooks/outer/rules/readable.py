@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from outer.product import ANSWERS, DESCRIPTOR, INNER, STANDARD, WAIVERS, File
+from outer.product import (
+    ANSWERS,
+    DESCRIPTOR,
+    INNER,
+    INPUT_CONTRACTS,
+    OUTPUT_CONTRACTS,
+    STANDARD,
+    WAIVERS,
+    File,
+)
 from outer.rule import Change, Rule, Said, Scope, Subject, rule
+from outer.rules.reading import CONTRACT, at
 from outer.schemas import problems
-
-_CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
+from outer.yamlfile import Pointer
 
 
 @rule(
@@ -75,7 +85,7 @@ descriptor_schema = _follows(
     Change(DESCRIPTOR, "version: 1.0.0 #", "version: 1.0 #"),
 )
 contract_schema = _follows(
-    "REA004", Scope.CONTRACT, "odcs", "Bitol ODCS", Change(_CONTRACT, "slaProperties:", "slaProperty:")
+    "REA004", Scope.CONTRACT, "odcs", "Bitol ODCS", Change(CONTRACT, "slaProperties:", "slaProperty:")
 )
 inner_schema = _follows(
     "REA005", Scope.INNER, "inner", "inner.yaml", Change(INNER, "workloads:", "speed: fast\nworkloads:")
@@ -86,3 +96,50 @@ standard_schema = _follows(
 waivers_schema = _follows(
     "REA007", Scope.WAIVERS, "waivers", "waivers.yaml", Change(WAIVERS, "waivers: []", "waiver: []")
 )
+
+_VALUES = frozenset({"arguments", "customProperties", "examples", "implementation"})
+"""Keys below which an empty text may be a value like any other."""
+
+
+@rule(
+    "REA008",
+    Scope.PRODUCT,
+    title="No text of descriptor and contracts is empty.",
+    why="An empty name, unit or description looks as if somebody had filled it in.",
+    todo="Write what belongs there, or remove the key.",
+    bad=Change(CONTRACT, "  - server: local", '  - server: ""'),
+)
+def filled_in(subject: Subject) -> Iterator[Said]:
+    product = subject.product
+    for file in (product.descriptor, *product.contracts):
+        if file is not None:
+            for pointer in _empty(file.value):
+                yield at(file, f"`{pointer[-1]}` is empty", *pointer)
+
+
+def _empty(document: Any) -> Iterator[Pointer]:
+    waiting: list[tuple[Pointer, Any]] = [((), document)]
+    while waiting:
+        pointer, value = waiting.pop()
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(below, (dict, list)):
+                if key not in _VALUES:
+                    waiting.append(((*pointer, key), below))
+            elif isinstance(below, str) and not below.strip():
+                yield (*pointer, key)
+
+
+@rule(
+    "REA009",
+    Scope.PRODUCT,
+    title="The folders of contracts hold contracts (*.odcs.yaml) and nothing else.",
+    why="A contract under another name or in a folder below is read by nobody, and nobody says so.",
+    todo="Rename it to <name>.v<major>.odcs.yaml, or move it elsewhere.",
+    bad=Change("outer/contracts/output/delays.v1.yaml", new="kind: DataContract\n"),
+)
+def only_contracts(subject: Subject) -> Iterator[Said]:
+    root = subject.product.root
+    for folder in (OUTPUT_CONTRACTS, INPUT_CONTRACTS):
+        for path in sorted((root / folder).glob("*")):
+            if not path.name.endswith((".odcs.yaml", ".odcs.yml", ".md")) and path.name != ".gitkeep":
+                yield Said("it is no contract, and is not read", path=f"{folder}/{path.name}")

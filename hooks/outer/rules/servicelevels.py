@@ -91,7 +91,7 @@ def _levels(subject: Subject) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
 
 
 @rule(
-    "INO011",
+    "INO012",
     Scope.OUTPUT_CONTRACT,
     title="Service levels have names that the standard knows.",
     why="A misspelt promise is seen by no monitor: stale data pass, and everybody believes that they are watched.",
@@ -110,7 +110,7 @@ def known(subject: Subject) -> Iterator[Said]:
 
 
 @rule(
-    "INO012",
+    "INO013",
     Scope.OUTPUT_CONTRACT,
     title="The value of a service level is one that can be measured: a number with a unit, a share, a date.",
     why="`soon` and `24` promise nothing; one reads hours and another days.",
@@ -130,7 +130,7 @@ def measurable(subject: Subject) -> Iterator[Said]:
 
 
 @rule(
-    "INO013",
+    "INO014",
     Scope.OUTPUT_CONTRACT,
     title="A service level about a column names one that is there.",
     why="A level on a column that does not exist is kept by definition, however old the data are.",

@@ -6,7 +6,7 @@
 {% macro default__day_of(year, month, day) %}make_date({{ year }}, {{ month }}, {{ day }}){% endmacro %}
 
 {% macro snowflake__day_of(year, month, day) -%}
-    to_date({{ year }} || '-' || {{ month }} || '-' || {{ day }}, 'YYYY-MM-DD')
+    to_date({{ year }} || lpad({{ month }}, 2, '0') || lpad({{ day }}, 2, '0'), 'YYYYMMDD')
 {%- endmacro %}
 
 {% macro trino__day_of(year, month, day) %}date(format('%04d-%02d-%02d', {{ year }}, {{ month }}, {{ day }})){% endmacro %}

@@ -50,7 +50,10 @@ def main(arguments: list[str]) -> int:
     try:
         build(Ports.from_environment(), fills, TARGET)
     except (PortError, ProjectError, contracts.DriftError, duckdb.Error, OSError) as error:
-        print(f"error: cannot build {', '.join(fills.values())}: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(
+            f"error: cannot build {', '.join(fills.values())}: {str(error).splitlines()[0]}",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -68,14 +68,22 @@ def derive(model: str, contract: Mapping[str, Any]) -> str:
     """Give the text of models/marts/<model>.yml, derived from a data contract as its file says it."""
     [table] = contract["schema"]
     columns = table["properties"]
-    keys = sorted((c for c in columns if c.get("primaryKey")), key=lambda c: c["primaryKeyPosition"])
+    keys = sorted(
+        (c for c in columns if c.get("primaryKey")), key=lambda c: c["primaryKeyPosition"]
+    )
     properties: dict[str, Any] = {"name": model, "description": table["description"]}
     properties["config"] = {"contract": {"enforced": True}}
     properties["columns"] = [_column(column) for column in columns]
     if keys:
         test = {"arguments": {"columns": [column["name"] for column in keys]}}
         properties["data_tests"] = [{"unique_key": test}]
-    text = yaml.dump({"models": [properties]}, Dumper=_Indented, sort_keys=False, width=10_000, allow_unicode=True)
+    text = yaml.dump(
+        {"models": [properties]},
+        Dumper=_Indented,
+        sort_keys=False,
+        width=10_000,
+        allow_unicode=True,
+    )
     return HEADER.format(model=model) + text
 
 
@@ -87,7 +95,11 @@ def _column(column: Mapping[str, Any]) -> dict[str, Any]:
     if column.get("required") or column.get("primaryKey"):
         derived["constraints"] = [{"type": "not_null"}]
     options = column.get("logicalTypeOptions") or {}
-    limits = [f"{name} {sign} {options[key]}" for key, sign in (("minimum", ">="), ("maximum", "<=")) if key in options]
+    limits = [
+        f"{name} {sign} {options[key]}"
+        for key, sign in (("minimum", ">="), ("maximum", "<="))
+        if key in options
+    ]
     if limits:
         derived["data_tests"] = [{"holds": {"arguments": {"condition": " and ".join(limits)}}}]
     return derived

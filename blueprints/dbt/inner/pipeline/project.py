@@ -56,7 +56,9 @@ class Project:
             if node not in seen:
                 seen.add(node)
                 open_nodes += self.manifest.parent_map[node]
-        return [self.manifest.sources[node] for node in sorted(seen) if node in self.manifest.sources]
+        return [
+            self.manifest.sources[node] for node in sorted(seen) if node in self.manifest.sources
+        ]
 
     def build(self, models: Iterable[str]) -> None:
         """Build `models` and all that they need, and run the data tests of both. Raises ProjectError."""
@@ -72,7 +74,10 @@ def database(target: Path) -> Path:
 
 
 def _dbt(
-    arguments: list[str], target: Path, variables: Mapping[str, Any], manifest: Manifest | None = None
+    arguments: list[str],
+    target: Path,
+    variables: Mapping[str, Any],
+    manifest: Manifest | None = None,
 ) -> Any:
     """Run one command of dbt; its log goes to a file, its troubles into one line."""
     [command, *rest] = arguments
@@ -92,7 +97,9 @@ def _dbt(
     if done.exception is not None:
         raise ProjectError(one_line(str(done.exception)))
     bad = [result for result in done.result.results if result.status in BAD]
-    raise ProjectError("; ".join(f"{r.node.resource_type} {r.node.name}: {one_line(r.message)}" for r in bad))
+    raise ProjectError(
+        "; ".join(f"{r.node.resource_type} {r.node.name}: {one_line(r.message)}" for r in bad)
+    )
 
 
 def one_line(text: str) -> str:

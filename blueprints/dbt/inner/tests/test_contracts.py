@@ -24,7 +24,11 @@ PROPERTIES = [
         "logicalTypeOptions": {"minimum": 0, "maximum": 1},
     },
 ]  # fmt: skip
-COLUMNS = [Column("day", "DATE", True), Column("word", "VARCHAR", False), Column("share", "DOUBLE", True)]
+COLUMNS = [
+    Column("day", "DATE", True),
+    Column("word", "VARCHAR", False),
+    Column("share", "DOUBLE", True),
+]
 
 
 def node(*columns: tuple[str, str, bool], enforced: bool = True) -> Any:
@@ -41,7 +45,11 @@ def node(*columns: tuple[str, str, bool], enforced: bool = True) -> Any:
     )
 
 
-DAY, WORD, SHARE = ("day", "date", True), ("word", "string", False), ("share", "double precision", True)
+DAY, WORD, SHARE = (
+    ("day", "date", True),
+    ("word", "string", False),
+    ("share", "double precision", True),
+)
 
 
 def test_a_model_like_its_contract_passes_whatever_the_types_are_called() -> None:
@@ -76,11 +84,15 @@ def test_types_nulls_key_and_limits_are_derived() -> None:
     assert word == {"name": "word", "data_type": "string", "description": "A word."}
     assert "double precision" in share["data_type"]
     assert share["constraints"] == day["constraints"] == [{"type": "not_null"}]
-    assert share["data_tests"] == [{"holds": {"arguments": {"condition": "share >= 0 and share <= 1"}}}]
+    assert share["data_tests"] == [
+        {"holds": {"arguments": {"condition": "share >= 0 and share <= 1"}}}
+    ]
     assert model["data_tests"] == [{"unique_key": {"arguments": {"columns": ["day"]}}}]
 
 
-def test_a_file_that_is_no_contract_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_contract_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "contract.yaml"
     file.write_text("schema: []\n", encoding="utf-8")
     assert contracts.main(["fct_words", str(file)]) == 1
@@ -95,8 +107,12 @@ def test_the_marts_say_what_the_contracts_of_this_product_say() -> None:
     fills = [pair for command in commands for pair in re.findall(r"(\w+)=(\w+)", command)]
     assert fills
     for model, port in fills:
-        versions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in folder.glob("*.odcs.yaml")]
+        versions = [
+            yaml.safe_load(file.read_text(encoding="utf-8")) for file in folder.glob("*.odcs.yaml")
+        ]
         of_port = [contract for contract in versions if contract["name"] == port]
         newest = max(of_port, key=lambda c: [int(number) for number in c["version"].split(".")])
         text = (MARTS / f"{model}.yml").read_text(encoding="utf-8")
-        assert text == derive(model, newest), f"derive it: python -m pipeline.contracts {model} CONTRACT"
+        assert text == derive(model, newest), (
+            f"derive it: python -m pipeline.contracts {model} CONTRACT"
+        )

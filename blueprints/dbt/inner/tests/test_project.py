@@ -26,13 +26,17 @@ def test_dbt_builds_and_tests_the_project_without_a_warning(run: Run) -> None:
     assert found.count("unit_test") > 0
     assert found.count("test") > 0
 
-    manifest = dbtRunner().invoke(
-        ["parse", "--quiet"],
-        project_dir=str(ROOT),
-        profiles_dir=str(ROOT),
-        target_path=str(run.folder / "target"),
-        log_path=str(run.folder / "logs"),
-    ).result
+    manifest = (
+        dbtRunner()
+        .invoke(
+            ["parse", "--quiet"],
+            project_dir=str(ROOT),
+            profiles_dir=str(ROOT),
+            target_path=str(run.folder / "target"),
+            log_path=str(run.folder / "logs"),
+        )
+        .result
+    )
     ours = [n for n in manifest.nodes.values() if n.resource_type == "model"]
     for node in [*ours, *manifest.sources.values()]:
         assert node.description, node.name

@@ -6,6 +6,11 @@
 {%- set since = var('since', none) %}
 {%- set first_day = "cast('" ~ since ~ "' as date)" %}
 
+{#- Seven calendar days, not seven rows: carriers skip days. In full at each use, as not every engine names windows. #}
+{%- set last_7_days -%}
+    partition by carrier order by flight_date range between {{ days(6) }} preceding and current row
+{%- endset %}
+
 {{
     config(
         materialized='incremental',
@@ -33,19 +38,12 @@ airlines as (
 
 moving as (
 
-    -- Seven calendar days, not seven rows: carriers skip days.
     select
         counted.*,
-        sum(on_time) over last_7_days as on_time_7d,
-        sum(flights) over last_7_days as flights_7d
+        sum(on_time) over ({{ last_7_days }}) as on_time_7d,
+        sum(flights) over ({{ last_7_days }}) as flights_7d
 
     from counted
-
-    window last_7_days as (
-        partition by carrier
-        order by flight_date
-        range between {{ days(6) }} preceding and current row
-    )
 
 )
 
