@@ -141,6 +141,131 @@ def runs(product: Path) -> Row:
     return Row("`outer run` on the samples", ours, "the bare workload", base, "overhead ≤ 1.5 s")
 
 
+def gate(folder: Path, product: Path) -> list[Row]:
+    """The gate beside other tools on the same files. Each tool says something else; the start-up is what is compared."""
+    rivals = folder / "rivals"
+    call(["uv", "venv", "-q", "--python", sys.executable, str(rivals)], folder)
+    packages = ["datacontract-cli>=1.2", "dataproduct-cli>=0.3.2", "check-jsonschema>=0.36"]
+    call(["uv", "pip", "install", "-q", "--python", str(rivals / "bin/python"), *packages], folder)
+    contract = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
+    descriptor = "outer/data-product.odps.yaml"
+    changed = folder / "changed.odcs.yaml"
+    changed.write_text((product / contract).read_text().replace("physicalType: BIGINT", "physicalType: INTEGER"))
+    schema = folder / "odcs.json"
+    import open_data_contract_standard
+
+    shutil.copy(Path(open_data_contract_standard.__file__).with_name("schema.json"), schema)
+
+    def tool(name: str, *arguments: str) -> Callable[[], float]:
+        return lambda: call([str(rivals / "bin" / name), *arguments], product)
+
+    def ours(*arguments: str) -> Callable[[], float]:
+        return lambda: call([sys.executable, "-m", "outer", *arguments], product)
+
+    families = ("REA", "IDN", "OWN", "VER", "DES", "REF", "CON", "PRV")
+    written = [word for family in families for word in ("--family", family)]
+    check, part, compat, lint, jsonschema, breaking, dataproduct = medians(
+        ours("check"),
+        ours("check", *written),
+        ours("compat"),
+        tool("datacontract", "lint", "--no-inline-references", contract),
+        tool("check-jsonschema", "--schemafile", str(schema), contract),
+        lambda: _tolerant([str(rivals / "bin/datacontract"), "breaking", contract, str(changed)], product),
+        tool("dataproduct", "lint", "--local-references", descriptor),
+    )
+    return [
+        Row("`outer check`: all rules", check, "`datacontract lint` of one contract", lint, "≤ 0.3 s"),
+        Row(
+            "`outer check`: descriptor and contracts",
+            part,
+            "`check-jsonschema` of one contract",
+            jsonschema,
+            "≤ 0.15 s",
+        ),
+        Row("`outer check`: descriptor and contracts", part, "`dataproduct lint`", dataproduct, "≤ 0.15 s"),
+        Row("`outer compat` in a git repository", compat, "`datacontract breaking` of two files", breaking, "≤ 0.25 s"),
+    ]
+
+
+def _tolerant(command: list[str], cwd: Path) -> float:
+    """Seconds of a process that is expected to find something, and so to fail."""
+    start = time.perf_counter()
+    subprocess.run(command, cwd=cwd, capture_output=True, check=False)
+    return time.perf_counter() - start
+
+
+SCALE = """
+import resource, sys, time
+from datetime import date
+from pathlib import Path
+from outer.check import check
+from outer.product import load
+times = []
+for folder in sorted(Path(sys.argv[1]).iterdir()):
+    start = time.perf_counter()
+    report = check(load(folder), date(2030, 1, 1))
+    times.append(time.perf_counter() - start)
+    if len(times) == 100:
+        early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert report.objects > 30 and not report.crashed and not report.findings, report.findings
+times.sort()
+print(times[len(times) // 2], sum(times), early / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def scale(folder: Path, product: Path) -> str:
+    """Many products in one process, and one product with many ports."""
+    many = folder / "many"
+    for number in range(1000):
+        target = many / f"p{number:04}"
+        shutil.copytree(product / "outer", target / "outer", copy_function=os.link)
+        shutil.copytree(product / "inner", target / "inner", ignore=shutil.ignore_patterns(".venv"))
+        for name in os.listdir(product):
+            if name not in ("outer", "inner", "data", ".git", ".nox"):
+                source = product / name
+                (shutil.copytree if source.is_dir() else shutil.copy)(source, target / name)
+    done = subprocess.run(
+        [sys.executable, "-c", SCALE, str(many)], capture_output=True, text=True, check=False, cwd=folder
+    )
+    if done.returncode:
+        sys.exit(f"bench: {done.stderr}")
+    each, total, early, late = map(float, done.stdout.split())
+    wide = widened(folder / "wide", product)
+    (large,) = medians(lambda: _tolerant([sys.executable, "-m", "outer", "check", "--product", str(wide)], folder))
+    return (
+        "| what | measured | goal |\n| --- | --- | --- |\n"
+        f"| a further product in one process (median) | {each * 1000:.1f} ms | ≤ 20 ms |\n"
+        f"| 1,000 products in one process | {total:.1f} s | ≤ 15 s |\n"
+        f"| memory after 100 and after 1,000 products | {early:.0f} and {late:.0f} MiB | flat |\n"
+        f"| `outer check` of one product with 50 ports of 200 columns | {large:.2f} s | ≤ 1 s |\n"
+    )
+
+
+def widened(target: Path, product: Path) -> Path:
+    """`product` with 50 output ports of 200 columns each."""
+    shutil.copytree(product, target, ignore=shutil.ignore_patterns("data", ".git", ".nox", ".venv"))
+    folder = target / "outer/contracts/output"
+    (one,) = folder.iterdir()
+    text = one.read_text()
+    head, rest = text.split("      - name: cancelled\n", 1)
+    column, rest = rest.split("      - name: mean_dep_delay_min\n", 1)
+    columns = "".join(f"      - name: cancelled_{n:03}\n{column}" for n in range(192))
+    wide = f"{head}      - name: cancelled\n{column}{columns}      - name: mean_dep_delay_min\n{rest}"
+    descriptor = target / "outer/data-product.odps.yaml"
+    before, after = descriptor.read_text().split("outputPorts:", 1)
+    ports, after = after.split("\nmanagementPorts:", 1)
+    comment, ports = ports.split("\n", 1)
+    inner = target / "inner/inner.yaml"
+    names = [f"port_{n:02}" for n in range(50)]
+    one.unlink()
+    for name in names:
+        (folder / f"{name}.v1.odcs.yaml").write_text(wide.replace("carrier_punctuality", name))
+    entries = "\n".join(ports.replace("carrier_punctuality", name).rstrip("\n") for name in names)
+    descriptor.write_text(f"{before}outputPorts:{comment}\n{entries}\n\nmanagementPorts:{after}")
+    inner.write_text(inner.read_text().replace("writes: [carrier_punctuality]", f"writes: [{', '.join(names)}]"))
+    return target
+
+
 def first_data(folder: Path, suite: Path, *, cold: bool) -> float:
     """Seconds from `copier copy` to published data through the product's own noxfile."""
     home = folder / f"home-{time.monotonic_ns()}"
@@ -168,14 +293,18 @@ def main() -> None:
         copier = [sys.executable, "-m", "copier", "copy", "-q", "--defaults", "-d", "blueprint=polars"]
         call([*copier, str(suite), str(product)], folder)
         call([sys.executable, "-m", "outer", "run", "-q"], product)
-        rows = [copies(folder, suite), *checks(folder, product), runs(product)]
+        call(["git", "init", "-q", "-b", "main"], product)
+        call(["git", "add", "-A"], product)
+        call(["git", "commit", "-qm", "New data product"], product)
+        rows = [copies(folder, suite), *checks(folder, product), *gate(folder, product), runs(product)]
+        sizes = scale(folder, product)
         print("bench: from nothing to data", file=sys.stderr)
         cold = statistics.median(first_data(folder, suite, cold=True) for _ in range(3))
         warm = statistics.median(first_data(folder, suite, cold=False) for _ in range(3))
-    report(rows, cold, warm)
+    report(rows, sizes, cold, warm)
 
 
-def report(rows: list[Row], cold: float, warm: float) -> None:
+def report(rows: list[Row], sizes: str, cold: float, warm: float) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     lines = "\n".join(row.line for row in rows)
     installer = "uv" if shutil.which("uv") else "pip"
@@ -193,6 +322,7 @@ Machine: {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform
 | --- | --- | --- | --- | --- | --- | --- |
 {lines}
 
+{sizes}
 From nothing to data: `copier copy`, then `python3 noxfile.py -s run` in the new product, which installs the pinned
 `outer` and the inner, runs the workload, audits and publishes. Medians of 3.
 

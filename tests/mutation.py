@@ -211,7 +211,12 @@ class Reason:
     places: tuple[str, ...]
 
     def covers(self, mutant: Mutant) -> bool:
-        return any(re.fullmatch(place, str(mutant)) for place in self.places)
+        return any(fits(place, str(mutant)) for place in self.places)
+
+
+def fits(place: str, mutant: str) -> bool:
+    """Whether the regular expression `place` is about a mutant."""
+    return re.fullmatch(place, mutant) is not None
 
 
 _COLUMN = r"schema\[\]\.properties\[\]"
@@ -602,6 +607,13 @@ def _own_ci(root: Path) -> None:
     (root / "inner/env.sh").write_text('export DB_PASSWORD="$(vault read db)"\nAPI_TOKEN=${API_TOKEN:?}\n')
 
 
+def said_of(root: Path) -> list[str]:
+    """What the gate says of the product at `root`, warnings and notes included."""
+    result = check(load(root), TODAY)
+    assert not result.crashed, result.crashed
+    return [f"{f.path}:{f.place.line}: {f.rule}: {f.message}" for f in result.findings]
+
+
 def false_alarms(fresh: Path) -> dict[str, list[str]]:
     """What the gate says of each correct variant of the product at `fresh`; nothing, where all is well."""
     alarms = {}
@@ -609,18 +621,21 @@ def false_alarms(fresh: Path) -> dict[str, list[str]]:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(shutil.copytree(fresh, Path(folder, "product"), symlinks=True))
             change(root)
-            result = check(load(root), TODAY)
-            assert not result.crashed, (name, result.crashed)
-            alarms[name] = [f"{f.path}:{f.place.line}: {f.rule}: {f.message}" for f in result.findings]
+            alarms[name] = said_of(root)
     return alarms
 
 
 # --- The page -------------------------------------------------------------------------------------
 
 
+def share(scores: Sequence[Score]) -> str:
+    """The score in one phrase."""
+    total, found = sum(score.mutants for score in scores), sum(score.found for score in scores)
+    return f"**{100 * found / total:.1f} %** of {total} mutants are found"
+
+
 def page(scores: Sequence[Score], alarms: Mapping[str, Sequence[str]]) -> str:
     """The mutation score as a page of the reference."""
-    total, found = sum(score.mutants for score in scores), sum(score.found for score in scores)
     survivors = [mutant for score in scores for mutant in score.survivors]
     defects = [mutant for mutant in survivors if reason(mutant) is None]
     lines = [
@@ -630,11 +645,10 @@ def page(scores: Sequence[Score], alarms: Mapping[str, Sequence[str]]) -> str:
         "",
         "How much of what can go wrong does `outer check` find? A fresh product is broken in every clause of the",
         "descriptor, the output contract, a pinned input contract and `inner.yaml`, one at a time: the value is",
-        "deleted, emptied, set to null, misspelt, doubled, negated, flipped, given another type, or its key is misspelt.",
+        "deleted, emptied, null, misspelt, doubled, negated, flipped or of another type, or its key is misspelt.",
         "",
-        f"- **{100 * found / total:.1f} %** of {total} mutants are found. The other {total - found} stand below, each with"
-        " the reason",
-        f"  why it is nothing that this gate could find. Without such a reason: **{len(defects)}**.",
+        f"- {share(scores)}. The other {len(survivors)} stand below, each",
+        f"  with the reason why it is nothing that this gate could find. Without such a reason: **{len(defects)}**.",
         f"- **{sum(map(len, alarms.values()))} false alarms** on {len(alarms)} correct variants.",
         "- Besides, every rule finds the one defect that was seeded for it; these stand with the [rules](rules.md).",
         "",

@@ -100,8 +100,12 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
     assert parse("\ufeffa: 1\r\nb: 2\r\n".encode()).value == {"a": 1, "b": 2}
 
 
+# PyYAML writes for YAML 1.1, where `0E0` and `0o7` are words; ours is 1.2, where they are numbers.
+words = st.text(st.characters(codec="utf-8"), max_size=20).filter(
+    lambda word: word[:1] not in "-+.0123456789" or not word
+)
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(st.characters(codec="utf-8"), max_size=20),
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | words,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc-_ 1", max_size=6), inner, max_size=4),
     max_leaves=20,
 )

@@ -138,6 +138,33 @@ def _parser() -> argparse.ArgumentParser:
     judging.add_argument("--format", choices=("text", "json"), default="text", help="of list and explain")
     day(judging)
 
+    comparing = add(
+        "compat",
+        _compat,
+        "tell whether the contracts changed so that consumers break, and whether the versions say so",
+        [
+            "outer compat",
+            "outer compat --base v1.2.0",
+            "outer compat --against ../the-same-product-elsewhere",
+            "outer compat --category schema --category delivery --format json",
+        ],
+    )
+    against = comparing.add_mutually_exclusive_group()
+    against.add_argument(
+        "--base", metavar="REF", help="git revision to compare with (default: where HEAD left the default branch)"
+    )
+    against.add_argument("--against", type=Path, metavar="PATH", help="folder of a product, or a contract file")
+    comparing.add_argument(
+        "--category", action="append", metavar="NAME", help="only this kind of change; may be given again"
+    )
+    comparing.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    comparing.add_argument(
+        "--as-of", type=_day, default=None, metavar="DATE", help="judge dates as on this day (default: today, UTC)"
+    )
+    comparing.add_argument(
+        "--allow-empty", action="store_true", help="pass when the base holds no contract yet, as in a new product"
+    )
+
     running = add(
         "run",
         _run,
@@ -270,6 +297,23 @@ def _policy(options: argparse.Namespace) -> int:
     trials = policy.try_out(options.family, _as_of(options))
     print("\n".join(policy.lines(trials, verbose=options.verbose)))
     return FINDINGS if any(trial.wrong for trial in trials) else PASS
+
+
+def _compat(options: argparse.Namespace) -> int:
+    from outer.compat import command
+
+    report = command(
+        options.product,
+        base=options.base,
+        against=options.against,
+        categories=options.category,
+        as_of=options.as_of or datetime.now(UTC).date(),
+        allow_empty=options.allow_empty,
+    )
+    text = report.as_json() if options.format == "json" else report.text(colour=_colour(sys.stdout), quiet=options.quiet)
+    if text:
+        print(text)
+    return report.exit_code
 
 
 def _run(options: argparse.Namespace) -> int:

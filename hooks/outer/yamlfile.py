@@ -55,14 +55,15 @@ class Document:
     """The value of a YAML file and the place of everything in it."""
 
     value: Any
-    places: Mapping[Pointer, Place]
+    places: Mapping[Pointer, Any]
+    """Way to a value -> mark of its start, as libyaml gives it; `place` makes a `Place` of the few that are asked for."""
 
     def place(self, pointer: Pointer) -> Place:
         """Place of the value at `pointer`, or of the nearest parent that exists."""
         for end in range(len(pointer), -1, -1):
             found = self.places.get(pointer[:end])
             if found is not None:
-                return found
+                return Place(found.line + 1, found.column + 1)
         return Place()
 
 
@@ -103,7 +104,7 @@ def parse(data: bytes) -> Document:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unreadable("it is not UTF-8 text", "Save it with the encoding UTF-8.", Place(line)) from None
     try:
-        builder = _Builder(yaml.parse(text.removeprefix("\ufeff"), Loader=_Parser))
+        builder = _Builder(iter(_Parser(text.removeprefix("\ufeff")).get_event, None))
         value = builder.document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -123,9 +124,10 @@ class _Builder:
     """Turns libyaml's events into plain values, noting the place of each."""
 
     def __init__(self, events: Iterator[Any]) -> None:
+        self._next = events.__next__
         self._events = events
         self._nodes = 0
-        self.places: dict[Pointer, Place] = {}
+        self.places: dict[Pointer, Any] = {}
 
     def document(self) -> Any:
         value: Any = None
@@ -139,52 +141,55 @@ class _Builder:
                         "Keep one document to a file: remove the line `---`.",
                         _place(event),
                     )
-                value = self._value(next(self._events), ())
+                root = self._next()
+                self.places[()] = root.start_mark
+                value = self._value(root, ())
         return value
 
     def _value(self, event: Any, at: Pointer) -> Any:
         self._nodes += 1
-        place = _place(event)
         if self._nodes > MAX_NODES:
-            raise Unreadable(f"it holds more than {MAX_NODES} values", "Split the file.", place)
+            raise Unreadable(f"it holds more than {MAX_NODES} values", "Split the file.", _place(event))
         if len(at) > MAX_DEPTH:
-            raise Unreadable(f"it nests deeper than {MAX_DEPTH} levels", "Flatten it.", place)
-        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise Unreadable(f"it nests deeper than {MAX_DEPTH} levels", "Flatten it.", _place(event))
+        if event.anchor is not None:  # an alias names its anchor
             raise Unreadable(
                 "anchors and aliases (`&`, `*`) are not allowed",
                 "Write the value out; a contract is read by people and by simple tools.",
-                place,
+                _place(event),
             )
         if event.tag is not None and event.tag != "!":
-            raise Unreadable("tags (`!`) are not allowed", "Write a plain value.", place)
-        self.places.setdefault(at, place)
-        if isinstance(event, yaml.ScalarEvent):
+            raise Unreadable("tags (`!`) are not allowed", "Write a plain value.", _place(event))
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
             return _scalar(event.value) if event.implicit[0] else event.value
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(at)
-        return self._mapping(at)
+        return self._sequence(at) if kind is yaml.SequenceStartEvent else self._mapping(at)
 
     def _sequence(self, at: Pointer) -> list[Any]:
         values: list[Any] = []
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            values.append(self._value(event, (*at, len(values))))
+        while type(event := self._next()) is not yaml.SequenceEndEvent:
+            item = (*at, len(values))
+            self.places[item] = event.start_mark
+            values.append(self._value(event, item))
         return values
 
     def _mapping(self, at: Pointer) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            place = _place(event)
-            if not isinstance(event, yaml.ScalarEvent):
-                raise Unreadable("a key is not plain text", "Use a word as key.", place)
+        while type(event := self._next()) is not yaml.MappingEndEvent:
+            if type(event) is not yaml.ScalarEvent:
+                raise Unreadable("a key is not plain text", "Use a word as key.", _place(event))
             key = event.value
             if key == "<<" and event.implicit[0]:
-                raise Unreadable("merge keys (`<<`) are not allowed", "Write the keys out.", place)
+                raise Unreadable("merge keys (`<<`) are not allowed", "Write the keys out.", _place(event))
             if key in values:
                 raise Unreadable(
-                    f"the key {show(key)} stands twice", "Keep one of the two; YAML would drop one.", place
+                    f"the key {show(key)} stands twice",
+                    "Keep one of the two; YAML would drop one.",
+                    _place(event),
                 )
-            self.places[(*at, key)] = place
-            values[key] = self._value(next(self._events), (*at, key))
+            item = (*at, key)
+            self.places[item] = event.start_mark
+            values[key] = self._value(self._next(), item)
         return values
 
 
@@ -205,5 +210,6 @@ def _scalar(text: str) -> object:
 def show(value: object, limit: int = 60) -> str:
     """`value` for a message: on one line, printable, short. Keeps terminals and CI logs safe from hostile text."""
     text = value if isinstance(value, str) else repr(value)
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return f"`{text}`" if len(text) <= limit else f"`{text[:limit]}…`"

@@ -16,7 +16,8 @@ What is compared
 What a version must do: a break asks for a major, and a major stands in a file of its own beside the old one, which is
 deprecated with an end, and removed after it. Additions and doubts ask for a minor, words for a patch. Before 1.0.0 a
 minor acts as a major and a patch as a minor. A contract that is proposed or a draft promises nothing yet: it breaks
-with a minor, in place, and what breaks is told as a note; a pre-release with any higher version.
+with a minor, in place, and what breaks is told as a note; that it becomes active asks for no step. A pre-release breaks
+with any higher version.
 
 Exit codes: 0 compatible, or the versions say what changed; 1 findings; 2 the base or a file cannot be read or is not
 known; 3 there was no contract to compare (a product that has just begun passes with `allow_empty`).
@@ -50,8 +51,8 @@ def command(
 ) -> CompatReport:
     """Compare the data product in `root` with what it was, judging dates as on the day `as_of`.
 
-    `base` is a git revision, `against` the folder of a product or a contract file; at most one of both. `categories` are
-    words of `SELECTABLE`, all of them by default. Raises `UsageError` and `NothingChecked`, never passes by silence.
+    `base` is a git revision, `against` the folder of a product or a contract file; at most one of both. `categories`
+    are words of `SELECTABLE`, by default all. Raises `UsageError` and `NothingChecked`; never passes by silence.
     """
     if base is not None and against is not None:
         raise UsageError("both --base and --against are given", "Give one of them.")

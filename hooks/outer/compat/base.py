@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,7 @@ from outer.yamlfile import MAX_BYTES, Document, Unreadable, parse, read, show
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
 _DEFAULTS = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main", "refs/heads/master")
-_SHALLOW = "The clone is shallow: fetch the whole history and the tags (`git fetch --unshallow --tags`; in CI: fetch-depth 0)."
+_SHALLOW = "The clone is shallow: fetch history and tags (`git fetch --unshallow --tags`; in CI: fetch-depth 0)."
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Basis:
 
 
 def head(root: Path) -> tuple[Side, Product]:
-    """The product as it lies in the folder `root`. Raises `UsageError` where something of it cannot be read or is unknown."""
+    """The product as it lies in the folder `root`. Raises `UsageError` where a file cannot be read or is unknown."""
     product = load(root)
     for path, error in sorted(product.unreadable.items()):
         if path in (DESCRIPTOR, STANDARD, WAIVERS) or path.endswith(_SUFFIXES):
@@ -90,7 +91,7 @@ def from_path(path: Path) -> Basis:
         side, _ = head(path)
         return Basis(Side(str(path), side.descriptor, side.outputs, side.inputs))
     if not path.exists():
-        raise UsageError(f"{path} does not exist", "Name a data product's folder, or one contract file, after --against.")
+        raise UsageError(f"{path} does not exist", "Name a product's folder, or one contract file, after --against.")
     try:
         file = File(path.name, read(path, path.parent))
     except Unreadable as error:
@@ -110,13 +111,11 @@ def from_git(root: Path, base: str | None, now: Side) -> Basis:
     itself it is HEAD while the descriptor or a contract is changed, and the commit before HEAD while none is, so that a
     merge is compared as well. `now` are the files on disk; what is equal is not parsed again.
 
-    Raises `UsageError` where there is no repository, or the base is not there; `NothingChecked` where nothing is committed.
+    Raises `UsageError` where there is no repository or no base, and `NothingChecked` where nothing is committed.
     """
     root = root.resolve()
-    told = _git(root, "rev-parse", "--is-shallow-repository", "--show-prefix")
-    if told is None:
-        raise UsageError(f"{root} is not in a git repository", "Name what to compare with: --against FOLDER-OR-FILE.")
-    shallow, prefix = (told.split(b"\n") + [b""])[:2]
+    told = _git(root, "rev-parse", "--is-shallow-repository", "--show-prefix", must=True) or b""
+    shallow, prefix = [*told.split(b"\n"), b""][:2]
     with _Objects(root, _parsed(root, now)) as objects:
         here = objects.commit("HEAD")
         if here is None:
@@ -153,7 +152,7 @@ def _base(
     if name is None:
         raise UsageError(
             "no default branch was found (origin/HEAD, origin/main, main, master)",
-            "Fetch it, or name what to compare with: --base REF or --against FOLDER-OR-FILE.",
+            _SHALLOW if shallow else "Fetch it, or name what to compare with: --base REF or --against FOLDER-OR-FILE.",
         )
     short = name.removeprefix("refs/remotes/").removeprefix("refs/heads/")
     fork = here if refs[name] == here else (_git(root, "merge-base", here, refs[name]) or b"").decode().strip()
@@ -235,8 +234,8 @@ def _environment() -> dict[str, str]:
 _COMMAND = ("git", "--no-pager", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
 
 
-def _git(root: Path, *arguments: str) -> bytes | None:
-    """What git prints; None where it fails."""
+def _git(root: Path, *arguments: str, must: bool = False) -> bytes | None:
+    """What git prints; None where it fails, unless it `must` not."""
     try:
         done = subprocess.run(
             [*_COMMAND, *arguments], cwd=root, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True,
@@ -246,6 +245,13 @@ def _git(root: Path, *arguments: str) -> bytes | None:
         raise _no_git(error) from None
     except subprocess.TimeoutExpired:
         raise UsageError(f"git {arguments[0]} did not end within a minute", "Look after the repository.") from None
+    if done.returncode and must:
+        said = done.stderr.decode("utf-8", "replace").partition("\n")[0]
+        absent = f"{root} is not in a git repository"
+        raise UsageError(
+            absent if "not a git repository" in said else f"git does not read {root}: {show(said, 200)}",
+            "Name what to compare with: --against FOLDER-OR-FILE.",
+        )
     return done.stdout if done.returncode == 0 else None
 
 
@@ -274,8 +280,9 @@ class _Objects:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+            with suppress(OSError):
+                if stream is not None:
+                    stream.close()
         self._process.wait()
 
     def _read(self, name: str, most: int = 1 << 26) -> tuple[str, str, bytes] | None:
@@ -283,17 +290,23 @@ class _Objects:
         sender, receiver = self._process.stdin, self._process.stdout
         if sender is None or receiver is None:
             return None
-        sender.write(name.encode("utf-8", "surrogateescape") + b"\n")
-        sender.flush()
-        told = receiver.readline().split()
-        if len(told) != 3 or not told[2].isdigit():
+        # Not left to the command line, where a broken pipe means that nobody reads the report.
+        with suppress(BrokenPipeError):
+            sender.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            sender.flush()
+        answer = receiver.readline()
+        told = answer.split()
+        if answer.endswith((b" missing\n", b" ambiguous\n")):
             return None
+        if len(told) != 3 or not told[2].isdigit():
+            raise UsageError(f"git cannot read the object {show(name)}", "Look after the repository: `git fsck`.")
         size = int(told[2])
         content = receiver.read(min(size, most))
         left = size - len(content)
         while left > 0:
             left -= len(receiver.read(min(left, 1 << 20))) or left
-        receiver.read(1)
+        if receiver.read(1) != b"\n":
+            raise UsageError(f"git cannot read the object {show(name)}", "Look after the repository: `git fsck`.")
         return told[0].decode(), told[1].decode(), content
 
     def commit(self, name: str) -> str | None:

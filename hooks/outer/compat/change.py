@@ -127,7 +127,17 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 
 def show(value: Any) -> str:
     """`value` for a message: on one line, printable, short, and the same in whatever order its keys stand."""
-    return printable(value if isinstance(value, str) else grammar.text(value))
+    return printable(word(value))
+
+
+def word(value: Any) -> str:
+    """`value` as text: itself, or as JSON."""
+    return value if isinstance(value, str) else grammar.text(value)
+
+
+def listing(side: Mapping[str, Any]) -> str:
+    """Keys and values for a message, as in `minimum 0, maximum 5`; `none` where there are none."""
+    return ", ".join(f"{k} {word(v)}" for k, v in side.items()) or "none"
 
 
 def _side(value: Any) -> Element:
@@ -140,7 +150,7 @@ def changes(scene: Scene, kind: str) -> list[Change]:
     Empty exactly where `grammar.equal` finds nothing. What is written otherwise and means the same is a change of the
     clause `notation`; prose that differs in blanks and marks only is one of the clause `wording`.
     """
-    name = str(scene.new.get("name") or scene.old.get("name") or "")
+    name = word(scene.new.get("name") or scene.old.get("name") or "")
     root = Change(kind, name, scene.old, scene.new, (), (), None, scene)
     return list(_element(root)) if not grammar.equal(kind, scene.old, scene.new) else []
 
@@ -174,9 +184,8 @@ def _bundle(here: Change, bundle: Bundle, old: Element, new: Element) -> Iterato
 
 def _clause(part: Change) -> Iterator[Change]:
     here = grammar.listed(part.clause)
-    if part.clause.endswith(".team") and any(isinstance(v, list) for v in (part.old, part.new)):
-        # Until ODCS 3.0 a team was the list of its members.
-        part = replace(part, old=_team(part.old), new=_team(part.new))
+    if part.clause.endswith(".team"):
+        part = replace(part, old=grammar.team(part.old), new=grammar.team(part.new))
     if here is not None:
         yield from _misshapen(part, list)
         yield from _listed(part, here)
@@ -189,10 +198,6 @@ def _clause(part: Change) -> Iterator[Change]:
         yield from _element(nested) if part.old is not None and part.new is not None else iter((nested,))
     else:
         yield from _leaf(part)
-
-
-def _team(value: Any) -> Any:
-    return {"members": value} if isinstance(value, list) else value
 
 
 def _misshapen(part: Change, kind: type) -> Iterator[Change]:
@@ -243,17 +248,14 @@ def match(old: Sequence[Any], new: Sequence[Any], here: Listed) -> list[_Pair]:
     left, right = dict(enumerate(old)), dict(enumerate(new))
     pairs: list[_Pair] = []
 
-    def equal_text(element: Any) -> Hashable:
-        return grammar.text(element)
-
-    for identity in (equal_text, *here.identities):
+    for identity in (grammar.exact, *here.identities):
         waiting: dict[Hashable, list[int]] = {}
         for j, element in right.items():
-            key = identity(element) if isinstance(element, dict) or identity is equal_text else None
+            key = identity(element) if isinstance(element, dict) or identity is grammar.exact else None
             if key is not None:
                 waiting.setdefault(key, []).append(j)
         for i, element in list(left.items()):
-            key = identity(element) if isinstance(element, dict) or identity is equal_text else None
+            key = identity(element) if isinstance(element, dict) or identity is grammar.exact else None
             if key is not None and waiting.get(key):
                 j = waiting[key].pop(0)
                 pairs.append((i, j))
@@ -264,9 +266,9 @@ def match(old: Sequence[Any], new: Sequence[Any], here: Listed) -> list[_Pair]:
 
 def _name(kind: str, part: Change, element: Any) -> str:
     if not isinstance(element, dict):
-        return str(element)
+        return word(element)
     keys = _NAMES.get(kind, ("name",))
-    name = next((str(element[key]) for key in keys if element.get(key) is not None), "")
+    name = next((word(element[key]) for key in keys if element.get(key) is not None), "")
     if kind != "column":
         return name
     parent = part.around
@@ -281,7 +283,7 @@ def _custom(entry: Change) -> Iterator[Change]:
         return
     clause = grammar.CUSTOMS.get(units.plain(name), "custom")
     value = replace(
-        entry, clause=clause, name=str(name), old=old.get("value"), new=new.get("value"),
+        entry, clause=clause, name=word(name), old=old.get("value"), new=new.get("value"),
         old_at=(*entry.old_at, "value") if old else entry.old_at,
         new_at=(*entry.new_at, "value") if new else entry.new_at,
     )  # fmt: skip
@@ -290,7 +292,7 @@ def _custom(entry: Change) -> Iterator[Change]:
     if old and new:
         rest = [{k: v for k, v in side.items() if k != "value"} for side in (old, new)]
         if not grammar.equal("custom", *rest):
-            yield replace(entry, clause="custom.note", name=str(name))
+            yield replace(entry, clause="custom.note", name=word(name))
 
 
 def _key(part: Change, old: Sequence[Any], new: Sequence[Any], pairs: Sequence[_Pair]) -> Iterator[Change]:
@@ -318,7 +320,7 @@ def _whole(value: Any) -> bool:
 
 
 def _text(column: Any) -> str:
-    return str(_side(column).get("name"))
+    return word(_side(column).get("name"))
 
 
 def _order(part: Change, old: Sequence[Any], new: Sequence[Any], pairs: Sequence[_Pair]) -> Iterator[Change]:

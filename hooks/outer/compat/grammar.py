@@ -1,7 +1,7 @@
-"""What Bitol contracts and descriptors are made of: which lists have names, which keys belong together, what is the same.
+"""What Bitol contracts and descriptors are made of: lists with names, keys that belong together, what is the same.
 
 Read by `change`, which takes two documents apart. A key that stands nowhere here is still compared, as one value.
-Clauses are written `<kind of element>.<key>`: `column.required`, `server.path`. Source: ODCS 3.0 to 3.2, ODPS 1.0 and 1.1.
+Clauses are written `<kind of element>.<key>`: `column.required`, `server.path`. Source: ODCS 3.0 to 3.2, ODPS to 1.1.
 """
 
 from __future__ import annotations
@@ -24,8 +24,13 @@ DESCRIPTOR_VERSIONS = ("v0.9.0", "v1.0.0", "v1.1.0")
 """Values of `apiVersion` that this grammar fits."""
 
 
+def exact(value: Any) -> str:
+    """`value` as JSON, whatever the order of its keys; quicker than `text`, and equal less often."""
+    return json.dumps(value, sort_keys=True)
+
+
 def text(value: Any) -> str:
-    """`value` as JSON that is equal where the meaning is: key order, `1` or `1.0`, and empty keys make no difference."""
+    """`value` as JSON, equal where the meaning is: key order, `1` or `1.0`, absent or null make no difference."""
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
 
 
@@ -302,15 +307,22 @@ def _names(old: Any, new: Any, before: Element, after: Element) -> bool:
 def names(value: Any) -> frozenset[str]:
     """The words of a list, or the one word that stands instead of it."""
     if isinstance(value, list):
-        return frozenset(map(str, value))
-    return frozenset() if value is None else frozenset({str(value)})
+        return frozenset(entry if isinstance(entry, str) else text(entry) for entry in value)
+    return frozenset() if value is None else names([value])
 
 
 def _queries(old: Any, new: Any, before: Element, after: Element) -> bool:
     return isinstance(old, str) and isinstance(new, str) and old.split() == new.split()
 
 
-_SAME: Mapping[str, Callable[[Any, Any, Element, Element], bool]] = {
+_Same = Callable[[Any, Any, Element, Element], bool]
+
+
+def _counted(key: str) -> _Same:
+    return lambda old, new, before, after: bounds.counted(key, old, new) is thresholds.Pass.SAME
+
+
+_SAME: Mapping[str, _Same] = {
     "column.physicalType": _types,
     "options.format": _formats,
     "options.defaultTimezone": _zones,
@@ -324,8 +336,7 @@ _SAME: Mapping[str, Callable[[Any, Any, Element, Element], bool]] = {
     "options.upper": lambda o, n, b, a: bounds.allowed(b, a, lower=False) is thresholds.Pass.SAME,
     "quality.threshold": lambda o, n, b, a: thresholds.passing(b, a) is thresholds.Pass.SAME,
     "sla.promise": lambda o, n, b, a: units.shift(a.get("property"), b, a) is units.Shift.SAME,
-    **{f"options.{key}": (lambda o, n, b, a, key=key: bounds.counted(key, o, n) is thresholds.Pass.SAME)
-       for key in (*bounds.LEAST, *bounds.MOST)},
+    **{f"options.{key}": _counted(key) for key in (*bounds.LEAST, *bounds.MOST)},
 }  # fmt: skip
 
 _PROSE = frozenset({
@@ -352,6 +363,8 @@ def same_words(clause: str, old: Any, new: Any) -> bool:
 def canonical(clause: str, value: Any) -> Any:
     """`value` in a form that is equal exactly where no change is found: lists without an order are sorted."""
     here = listed(clause)
+    if clause.endswith(".team"):
+        value = team(value)
     if clause == "outputPort.version":
         found = version(value)
         return found.major if found else value  # two majors are two ports
@@ -373,7 +386,13 @@ def canonical(clause: str, value: Any) -> Any:
     return value
 
 
+def team(value: Any) -> Any:
+    """A team as an object; until ODCS 3.0 it was the list of its members."""
+    return {"members": value} if isinstance(value, list) else value
+
+
 def equal(clause: str, old: Any, new: Any) -> bool:
     """Whether nothing changed at `clause`, in whatever order it is written."""
-    left, right = (text(value) for value in (old, new))
-    return left == right or text(canonical(clause, old)) == text(canonical(clause, new))
+    if old is new or exact(old) == exact(new):
+        return True
+    return text(canonical(clause, old)) == text(canonical(clause, new))

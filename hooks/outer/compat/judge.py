@@ -99,7 +99,7 @@ class Comparison:
 
 
 def judge(head: Side, basis: Basis, by: Settings) -> tuple[Comparison, ...]:
-    """Compare `head` with `basis`, document by document. Raises `NothingChecked` where there was no contract to compare."""
+    """Compare `head` with `basis`, document by document. Raises `NothingChecked` where there was no contract."""
     if basis.single:
         return (_single(head, basis, by),)
     if not basis.side.outputs:
@@ -117,7 +117,11 @@ def judge(head: Side, basis: Basis, by: Settings) -> tuple[Comparison, ...]:
         found.append(own)
         released += _released(own, scene, old, new, basis.releases, by)
     found += [_gone(old, head, basis.side, by) for old in gone]
-    found += [_fresh(new, basis.side, by) for new in fresh]
+    for new in fresh:
+        own = _fresh(new, basis.side, by)
+        found.append(own)
+        # It may have been there before, and gone for a while.
+        released += _released(own, _scene(by, None, new), new, new, basis.releases, by)
     found += _pins(basis.side, head, by)
     doubts = tuple(_doubts(basis, by))
     if head.descriptor is None:
@@ -253,8 +257,13 @@ def _said(found: Iterable[Change], by: Settings) -> list[_Judged]:
 
 
 def _need(said: Iterable[_Judged], old: Element) -> Bump:
-    """The step that changes ask for. What promised nothing yet asks for a minor at most, a pre-release for any step."""
-    need = max((judged.rule.grade.bump for judged in said), default=Bump.NONE)
+    """The step that changes ask for. What promised nothing yet asks for a minor at most, a pre-release for any step.
+
+    That a draft becomes active asks for none: the version that was drafted is the one that is released.
+    """
+    drafted = old.get("status") in UNSTABLE
+    counted = (one for one in said if not (drafted and one.change.clause.endswith(".status")))
+    need = max((one.rule.grade.bump for one in counted), default=Bump.NONE)
     found = version(old.get("version"))
     if found and found.pre:
         return min(need, Bump.PATCH)
@@ -266,7 +275,8 @@ def _version_change(clause: str, scene: Scene, kind: str, need: Bump) -> Change:
     old, new = version(scene.old.get("version")), scene.new.get("version")
     following = str(old.after(need)) if old else "1.0.0"
     named = replace(scene, need=need, next_version=following)
-    root = Change(kind, str(scene.new.get("name") or scene.old.get("name") or ""), scene.old, scene.new, (), (), None, named)
+    name = str(scene.new.get("name") or scene.old.get("name") or "")
+    root = Change(kind, name, scene.old, scene.new, (), (), None, named)
     return replace(root, clause=clause, old=scene.old.get("version"), new=new, new_at=("version",), owner=root)
 
 
@@ -302,15 +312,16 @@ def _verdicts(
     said: Iterable[_Judged], path: str, old: File, new: File | None, step: Bump | None, way_out: str
 ) -> tuple[Verdict, ...]:
     found: list[Verdict] = []
-    for judged in said:
-        change = judged.change
+    for one in said:
+        rule, change = one.rule, one.change
         gone = change.new is None and change.old is not None
         place = old.place(*change.old_at) if gone or new is None else new.place(*change.new_at)
-        breaks = judged.rule.grade is Grade.BREAKING or judged.rule.id == "REL003"
-        todo = f"{judged.rule.todo} {way_out}" if breaks and way_out else judged.rule.todo
-        found.append(
-            Verdict(judged.rule, judged.message, todo, path, place, _level(judged, old.value, step))
-        )
+        todo = rule.todo
+        if way_out and rule.id in ("REL001", "REL003"):
+            todo = f"Take the change back. {way_out}"
+        elif way_out and rule.grade is Grade.BREAKING:
+            todo = f"{todo} {way_out}"
+        found.append(Verdict(rule, one.message, todo, path, place, _level(one, old.value, step)))
     return tuple(sorted(found, key=lambda v: (v.place.line, v.place.column, v.rule.id, v.message)))
 
 
@@ -379,7 +390,7 @@ def _fresh(new: File, base: Side, by: Settings) -> Comparison:
 def _released(
     own: Comparison, scene: Scene, base: File, new: File, releases: Iterable[Release], by: Settings
 ) -> Iterator[Comparison]:
-    """The contract against its versions in releases: no other content under a released version, no break of the same line."""
+    """The contract against its releases: no other content under a released version, no break of the same line."""
     if new.get("status") == "retired":
         return
     told = {(v.rule.id, v.message) for v in own.verdicts}
@@ -399,7 +410,7 @@ def _released(
                 said = [_Judged(rule, change, words) for rule, words in judged(change)]
                 yield _compared(said, old, new, release, Bump.PATCH, Bump.NONE)
                 return
-            supported = release.merged and before is not None and before.line == now.line and before.key < now.key  # type: ignore[operator]
+            supported = release.merged and before is not None and before.line == now.line and before.key < now.key
             if not supported or any(grammar.equal("contract", old.value, known) for known in seen):
                 continue
             seen.append(old.value)
@@ -446,7 +457,7 @@ _CLOSING = ("GVN002", "GVN004", "GVN006", "GVN007")
 
 
 def _pins(base: Side, head: Side, by: Settings) -> Iterator[Comparison]:
-    """Each pinned contract against the one that was pinned before. What the producer did binds nobody here to a major."""
+    """Each pinned contract against the one before. What the producer did asks nobody here for a major."""
     waiting = list(head.inputs)
     for old in base.inputs:
         new = next((f for f in waiting if f.get("id") == old.get("id")), None) or next(
@@ -464,16 +475,18 @@ def _pin(old: File, new: File, against: str, by: Settings) -> Iterator[Compariso
     before, after = version(old.get("version")), version(new.get("version"))
     unraised = str(old.get("version")) == str(new.get("version"))
     weaker = [j.message for j in said if _takes(j)]
-    if before and after and after.key < before.key:  # type: ignore[operator]  # tuples of the same kinds
+    if before and after and after.key < before.key:
         weaker.append("the version went down")
     closing = [j.message for j in said if j.rule.id in _CLOSING]
-    rest = [j.message for j in said if j.message not in weaker and j.message not in closing]
+    same = [j.message for j in said if j.change.clause in ("notation", "wording")]
+    rest = [j.message for j in said if j.message not in {*weaker, *closing, *same}]
+    rest = rest or ([] if weaker or closing else same)
     name = str(new.get("name") or port(new.path))
 
     def change(clause: str, words: list[str]) -> Change:
         at = replace(scene, pinned=tuple(words))
         root = Change("inputPort", name, old.value, new.value, (), (), None, at)
-        return replace(root, clause=clause, old=old.get("version"), new=new.get("version"), new_at=("version",), owner=root)
+        return Change(clause, name, old.get("version"), new.get("version"), (), ("version",), root, at)
 
     found: list[Change] = []
     if unraised and said:
@@ -501,7 +514,7 @@ def _takes(said: _Judged) -> bool:
     if said.change.clause == "contract.status":
         return said.change.new not in ("draft", "active")
     doubtful = said.rule.grade is Grade.RISKY and said.rule.way is Way.NEITHER
-    return said.rule.way is Way.WEAKER and said.rule.id not in _CLOSING or doubtful
+    return (said.rule.way is Way.WEAKER and said.rule.id not in _CLOSING) or doubtful
 
 
 # --- The product --------------------------------------------------------------------------------------------------
@@ -551,8 +564,8 @@ def _ended_ports(descriptor: File, contracts: Sequence[File], as_of: date) -> fr
     for entry in ports if isinstance(ports, list) else ():
         if not isinstance(entry, dict):
             continue
-        same = (c for c in contracts if c.get("id") == entry.get("contractId") and c.get("version") == entry.get("version"))
-        contract = next(same, None)
+        key = (entry.get("contractId"), entry.get("version"))
+        contract = next((c for c in contracts if (c.get("id"), c.get("version")) == key), None)
         if contract is not None and (ended(contract.value, as_of) or unstable(contract.value)):
             found.add((str(entry.get("name")), str(entry.get("version"))))
     return frozenset(found)

@@ -102,7 +102,7 @@ def _unknown(old: str, new: str) -> Relation:
 
 
 def width(old: str, new: str) -> Relation | None:
-    """How two `logicalTypeOptions.format` of numbers relate (i32, u8, f64 …); None where one of them is not of that kind."""
+    """How two formats of numbers (`logicalTypeOptions.format`: i32, u8, f64) relate; None where one is none."""
     before, after = _OPTION.match(old), _OPTION.match(new)
     if before is None or after is None:
         return None

@@ -62,7 +62,7 @@ class CompatReport:
                 lines += _lines(finding, paint)
             lines.append("")
         if not (quiet and self.passed):
-            lines += [_needs(c, paint) for c in self.comparisons if c.need or not c.enough]
+            lines += [_needs(c, paint) for c in self.comparisons if c.against == self.base and (c.need or not c.enough)]
             lines.append(self._summary(paint))
         return "\n".join(lines)
 
@@ -150,6 +150,8 @@ def _lines(finding: Finding, paint: Paint) -> list[str]:
 def _needs(comparison: Comparison, paint: Paint) -> str:
     name = f"{comparison.kind} {comparison.name}"
     versions = f"{comparison.old_version or 'new'} to {comparison.new_version or 'gone'}"
+    if comparison.kind == "pinned contract":
+        return paint("2", f"{name}: {versions} asks the product for a {comparison.need.word} step")
     if comparison.enough:
         return paint("2", f"{name}: {versions} makes the {comparison.need.word} step that it needs (or a larger one)")
     where = f", in {comparison.next_file}" if comparison.next_file != comparison.path else ""

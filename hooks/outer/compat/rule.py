@@ -1,4 +1,4 @@
-"""What a rule of compatibility is: one object that holds its id, its weight, its reason, its remedy and its examples."""
+"""What a rule of compatibility is: one object with its id, its weight, its reason, its remedy and its examples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SELECTABLE: Mapping[Category, str] = {
     Category.LIFECYCLE: "deprecation, removal, released versions",
     Category.LINEAGE: "what the product is made from",
 }
-"""What each category is about. The doubts of the tool itself are always reported, and so is a version that is too small."""
+"""What each category is about. Doubts of the tool itself are always reported, and so is a version that is too small."""
 
 
 class Grade(StrEnum):
@@ -132,7 +132,8 @@ def rule(
 
     def decorate(judge: Judge) -> Rule:
         usual = {Grade.BREAKING: Way.WEAKER, Grade.ADDITIVE: Way.STRONGER}
-        return Rule(id, clauses, grade, category, title, why, todo, bad, good, judge, way or usual.get(grade, Way.NEITHER))
+        felt = way or usual.get(grade, Way.NEITHER)
+        return Rule(id, clauses, grade, category, title, why, todo, bad, good, judge, felt)
 
     return decorate
 

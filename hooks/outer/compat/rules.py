@@ -1,4 +1,4 @@
-"""All rules of compatibility. A rule is found here by being defined in one of the modules, and speaks by its clauses."""
+"""All rules of compatibility. A rule is found here by being defined in a module, and speaks when its clauses change."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from outer.compat.change import Change
 from outer.compat.rule import Rule
 
 _MODULES = (
-    rules_schema, rules_quality, rules_semantics, rules_delivery, rules_access, rules_lifecycle, rules_lineage, rules_tool,
+    rules_schema, rules_quality, rules_semantics, rules_delivery, rules_access, rules_lifecycle, rules_lineage,
+    rules_tool,
 )  # fmt: skip
 
-RULES: tuple[Rule, ...] = tuple(
-    sorted({v.id: v for module in _MODULES for v in vars(module).values() if isinstance(v, Rule)}.values(), key=lambda r: r.id)
+BY_ID: Mapping[str, Rule] = dict(
+    sorted((value.id, value) for module in _MODULES for value in vars(module).values() if isinstance(value, Rule))
 )
-"""All rules, by id."""
 
-BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
+RULES: tuple[Rule, ...] = tuple(BY_ID.values())
+"""All rules, by id."""
 
 
 def _by_clause() -> Mapping[str, tuple[Rule, ...]]:
@@ -41,7 +42,7 @@ BY_CLAUSE: Mapping[str, tuple[Rule, ...]] = _by_clause()
 
 
 def judged(change: Change) -> Iterator[tuple[Rule, str]]:
-    """What the rules say of `change`: those of its clause, then those of its kind, and in the end one that knows nothing.
+    """What the rules say of `change`: those of its clause, then those of its kind, in the end one that knows nothing.
 
     There is always something: a change that no rule means is reported as unknown.
     """

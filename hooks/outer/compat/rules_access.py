@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from outer.compat.change import Change, show
+from outer.compat.change import Change, listing, show
 from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, Way, column, contract, descriptor, rule
 from outer.compat.rules_delivery import personal_tags
@@ -130,7 +130,7 @@ def dearer(change: Change) -> str | None:
 
 
 def _paid(side: Any) -> str:
-    return show(" ".join(str(v) for v in side.values()) or "nothing")
+    return show(listing(side))
 
 
 @additive(
@@ -230,7 +230,9 @@ def raised(change: Change) -> str | None:
     return None if lowered.judge(change) else _turned(change)
 
 
-_FLAGS = ("column.criticalDataElement", "custom.personal", "table.tags", "column.tags", "contract.tags", "descriptor.tags")
+_FLAGS = (
+    "column.criticalDataElement", "custom.personal", "table.tags", "column.tags", "contract.tags", "descriptor.tags",
+)  # fmt: skip
 
 
 def _flags(change: Change) -> tuple[bool, bool]:
@@ -252,7 +254,11 @@ def _flags(change: Change) -> tuple[bool, bool]:
     good=column("criticalDataElement: false", "criticalDataElement: true"),
 )
 def unmarked(change: Change) -> str | None:
-    return f"{change.label} is no longer marked by `{change.name if 'custom' in change.clause else change.key}`" if _flags(change)[0] else None  # noqa: E501
+    return f"{change.label} is no longer marked by `{_mark(change)}`" if _flags(change)[0] else None
+
+
+def _mark(change: Change) -> str:
+    return change.name if change.clause.startswith("custom.") else change.key
 
 
 @risky(
@@ -266,7 +272,7 @@ def unmarked(change: Change) -> str | None:
     way=Way.STRONGER,
 )
 def marked(change: Change) -> str | None:
-    return f"{change.label} is marked by `{change.name if 'custom' in change.clause else change.key}` now" if _flags(change)[1] else None  # noqa: E501
+    return f"{change.label} is marked by `{_mark(change)}` now" if _flags(change)[1] else None
 
 
 @breaking(

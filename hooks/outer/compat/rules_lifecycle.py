@@ -121,7 +121,7 @@ def short_notice(change: Change) -> str | None:
     "contract.status",
     title="A contract was deprecated without an end, or without a successor.",
     why="Readers know that they must go, and neither when nor whither.",
-    todo="Add endOfSupport to slaProperties, and a newer major beside it or a custom property `successor` (none, if so).",
+    todo="Add endOfSupport to slaProperties, and a newer major beside it or the custom property `successor` (or none).",
     bad=contract("status: active", "status: deprecated"),
     good=contract(f"status: active\n{_ENDS}", f"status: deprecated\n{_ENDS}\n{_NOTHING}"),
 )
@@ -275,7 +275,7 @@ def _step(change: Change) -> Bump | None:
 
 def _decreased(change: Change) -> bool:
     old, new = version(change.old), version(change.new)
-    return bool(old and new and new.key < old.key)  # type: ignore[operator]  # tuples of the same kinds
+    return bool(old and new and new.key < old.key)
 
 
 @forbidden(
@@ -382,4 +382,5 @@ def product_behind(change: Change) -> str | None:
     step = _step(change)
     if step is None or step >= change.scene.need or _decreased(change):
         return None
-    return f"{change.label} needs {change.scene.next_version} for its contracts, and has {change.new} after {change.old}"
+    following = change.scene.next_version
+    return f"{change.label} needs {following} for its contracts, and has {change.new} after {change.old}"

@@ -106,7 +106,7 @@ def other_source(change: Change) -> str | None:
 @risky(
     "UPS007",
     "pin.closed",
-    title="The producer of an input port closed its data: a higher classification, personal data, another region or basis.",
+    title="The producer of an input port closed its data: classification, personal data, region or legal basis.",
     why="What this product makes from them may have to be closed as well.",
     todo="Derive classification, personal data and retention anew, and write the result down.",
     bad=pin(

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from outer.compat import grammar, units
-from outer.compat.change import Change, show
+from outer.compat.change import Change, listing, show
 from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, Way, rule, table
 from outer.compat.thresholds import Pass, passing
@@ -84,8 +84,7 @@ def undecided(change: Change) -> str | None:
 def _threshold(change: Change, wanted: Pass, what: str) -> str | None:
     if passing(change.before, change.after) is not wanted:
         return None
-    said = [", ".join(f"{k} {v}" for k, v in side.items()) or "none" for side in (change.old, change.new)]
-    return f"the threshold of {change.label} {what}: {show(said[0])} to {show(said[1])}"
+    return f"the threshold of {change.label} {what}: {show(listing(change.old))} to {show(listing(change.new))}"
 
 
 @breaking(
@@ -98,8 +97,7 @@ def _threshold(change: Change, wanted: Pass, what: str) -> str | None:
     good=table(_ROWS % "", _ROWS % ", type: library"),
 )
 def other_measure(change: Change) -> str | None:
-    old, new = (" ".join(str(v) for v in side.values() if v) for side in (change.old, change.new))
-    return f"{change.label} measures something else: {show(old)} to {show(new)}"
+    return f"{change.label} measures something else: {show(listing(change.old))} to {show(listing(change.new))}"
 
 
 def _severity(value: Any) -> int | None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from outer.compat import bounds
-from outer.compat.change import Change, show
+from outer.compat.change import Change, listing, show, word
 from outer.compat.grammar import names, text
 from outer.compat.physical import Relation, relation, width
 from outer.compat.rule import Category, Grade, Way, column, contract, rule, table
@@ -402,8 +402,13 @@ def _reordered(change: Change) -> str:
 
 def _closed(change: Change) -> bool:
     owner = change.enclosing("table")
-    entries = _entries(change.scene.old, "customProperties") + _entries(owner.before if owner else {}, "customProperties")
-    return any(e.get("property") == "closed" and e.get("value") is True for e in entries)
+    around = (change.scene.old, owner.before if owner else {})
+    return any(_says(element, "closed") for element in around)
+
+
+def _says(element: Mapping[str, Any], name: str) -> bool:
+    """Whether the custom property `name` of an element is true."""
+    return any(e.get("property") == name and e.get("value") is True for e in _entries(element, "customProperties"))
 
 
 @additive(
@@ -488,7 +493,10 @@ def table_added(change: Change) -> str | None:
     way=Way.STRONGER,
 )
 def first_said(change: Change) -> str | None:
-    return f"`{change.key if change.owner and change.owner.clause == 'options' else change.name}` of {change.label} is said for the first time: {show(change.new)}" if change.old is None else None  # noqa: E501
+    if change.old is not None:
+        return None
+    name = change.name if change.clause.startswith("custom.") else change.key
+    return f"`{name}` of {change.label} is said for the first time: {show(change.new)}"
 
 
 @breaking(
@@ -665,9 +673,9 @@ def _allowed(change: Change) -> Pass:
 
 def _bound(change: Change) -> str:
     def said(value: Any) -> str:
-        if isinstance(value, dict):
-            return ", ".join(f"{k} {v}" for k, v in value.items()) or "none"
-        return "none" if value is None else f"{change.key} {value}"
+        if change.clause in ("options.lower", "options.upper"):
+            return listing(value)
+        return "none" if value is None else f"{change.key} {word(value)}"
 
     return f"{show(said(change.old))} to {show(said(change.new))}"
 
@@ -740,7 +748,8 @@ def pattern_added(change: Change) -> str | None:
 
 
 def _values(value: Any) -> frozenset[str]:
-    return frozenset(text(v.get("value")) if isinstance(v, dict) else text(v) for v in value) if isinstance(value, list) else frozenset()  # noqa: E501
+    entries = value if isinstance(value, list) else []
+    return frozenset(text(entry.get("value") if isinstance(entry, dict) else entry) for entry in entries)
 
 
 def _came(change: Change) -> frozenset[str]:
@@ -748,9 +757,7 @@ def _came(change: Change) -> frozenset[str]:
 
 
 def _extensible(change: Change) -> bool:
-    return any(
-        e.get("property") == "extensible" and e.get("value") is True for e in _entries(change.before, "customProperties")
-    )
+    return _says(change.before, "extensible")
 
 
 _OPEN = "enum: [{value: a}]\ncustomProperties: [{property: extensible, value: true}]"
@@ -811,7 +818,9 @@ def enum_narrowed(change: Change) -> str | None:
     if change.old is None:
         return f"only listed values are allowed in {change.label}"
     gone = _values(change.old) - _values(change.new)
-    return f"fewer values are allowed in {change.label}: without {_list(gone)}" if gone and change.new is not None else None
+    if change.new is None or not gone:
+        return None
+    return f"fewer values are allowed in {change.label}: without {_list(gone)}"
 
 
 @breaking(

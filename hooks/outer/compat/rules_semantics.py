@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from outer.compat.change import Change, show
-from outer.compat.grammar import text
+from outer.compat.grammar import names
 from outer.compat.rule import Category, Grade, Way, column, contract, rule, table
 from outer.compat.rules_access import marked, owner, unmarked
 from outer.compat.rules_delivery import personal_tags
@@ -200,7 +199,5 @@ _MEANT = (
 
 
 def _other_tags(change: Change) -> bool:
-    def rest(tags: Any) -> list[str]:
-        return sorted(str(t) for t in tags if t not in personal_tags(tags)) if isinstance(tags, list) else []
-
-    return rest(change.old) != rest(change.new)
+    old, new = (names(tags) - personal_tags(tags) for tags in (change.old, change.new))
+    return old != new

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from outer.compat.change import Change, show
-from outer.compat.grammar import text
 from outer.compat.rule import Category, Grade, column, contract, rule
 
 risky = partial(rule, category=Category.TOOL, grade=Grade.RISKY)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 OPERATORS = (
@@ -64,7 +65,7 @@ def _exact(value: Any) -> Fraction:
 def _probes(bounds: list[Fraction], whole: bool) -> set[Fraction]:
     ordered = sorted(set(bounds)) or [Fraction(0)]
     probes = {ordered[0] - 1, ordered[-1] + 1, *ordered}
-    probes |= {(a + b) / 2 for a, b in zip(ordered, ordered[1:], strict=False)}
+    probes |= {(a + b) / 2 for a, b in pairwise(ordered)}
     if not whole:
         return probes
     around = {Fraction(math.floor(p) + step) for p in probes for step in (-1, 0, 1)}

@@ -51,7 +51,7 @@ class Version:
 
     def step(self, new: Version) -> Bump:
         """How large the step from here to `new` is; NONE where it goes down. Before 1.0.0 a minor acts as a major."""
-        if new.key <= self.key:  # type: ignore[operator]  # both are tuples of the same kinds
+        if new.key <= self.key:
             return Bump.NONE
         if new.major != self.major:
             return Bump.MAJOR

@@ -318,9 +318,9 @@ def _levels(draft: Draft, first: File) -> Iterator[Mapping[str, Any]]:
 
 
 def _answering(draft: Draft, first: File) -> Iterator[tuple[str, Any]]:
-    """Support and team, those of the product."""
+    """Support and team: those of the first contract, which are the product's, else those of the descriptor."""
     for key in ("support", "team"):
-        value = draft.descriptor.get(key) or first.get(key)
+        value = first.get(key) or draft.descriptor.get(key)
         if value:
             yield key, value
 

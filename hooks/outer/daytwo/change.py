@@ -23,6 +23,15 @@ from outer.yamlfile import Unreadable, parse, show
 PENDING = "The team still has to say"
 """Begins every text that `outer add` puts where only the team knows what to write."""
 
+_TEAMS = frozenset(
+    (
+        "VER003",  # an active product has a draft beside it, until the team activates the new contract
+        "LIN004",  # the sample of a new input port is not there yet
+        "PRV010",  # an output port is made from personal data now; whether they were removed is for the team to say
+    )
+)
+"""Rules that may break elsewhere than in the new files, because only the team can mend what they find."""
+
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
 
 
@@ -142,8 +151,9 @@ class Draft:
         after = tuple(f for f in after if not (f.rule == "LIN004" and any(show(path) in f.message for path in coming)))
         if not after:
             return ()
-        before = set(fingerprints(check(self.product, self.as_of).findings))
-        return tuple(f for f, name in zip(after, fingerprints(after), strict=True) if name not in before)
+        # Without the number: what was wrong with an entry before is no news when there is a copy of the entry.
+        before = {_unnumbered(name) for name in fingerprints(check(self.product, self.as_of).findings)}
+        return tuple(f for f, name in zip(after, fingerprints(after), strict=True) if _unnumbered(name) not in before)
 
     def left(self, mine: Sequence[str]) -> Iterator[Left]:
         """What `outer check` will find in the files `mine`, which only the team can mend, and what it will warn of.
@@ -153,8 +163,7 @@ class Draft:
         """
         for finding in self.findings():
             place = f"{finding.path}:{finding.place.line}"
-            # An active product is not ahead of a contract that is still a draft for long: the team activates it.
-            if finding.path not in mine and finding.level is Level.ERROR and finding.rule not in ("VER003", "LIN004"):
+            if finding.path not in mine and finding.level is Level.ERROR and finding.rule not in _TEAMS:
                 raise UsageError(
                     f"{place}: the change would break {finding.rule}: {finding.message}; nothing was written",
                     finding.todo,
@@ -181,12 +190,13 @@ class Draft:
                 os.chmod(file.name, target.stat().st_mode & 0o777 if target.exists() else 0o644)
             self._replace(parts)
         except OSError as error:
-            for part, _ in parts:
-                part.unlink(missing_ok=True)
             raise UsageError(
                 f"{error.filename or self.root} cannot be written: {error.strerror}; the product is as it was",
                 "Check the rights of the folder and the space on the disk.",
             ) from None
+        finally:
+            for part, _ in parts:
+                part.unlink(missing_ok=True)
         return changed
 
     def _replace(self, parts: Sequence[tuple[Path, Path]]) -> None:
@@ -195,12 +205,16 @@ class Draft:
             for part, target in parts:
                 os.replace(part, target)
                 done.append(target)
-        except OSError:
+        except BaseException:  # also when a person stops it in between
             for target in done:
                 before = self._before[target.relative_to(self.root).as_posix()]
                 with suppress(OSError):
                     target.unlink() if before is None else target.write_bytes(before)
             raise
+
+
+def _unnumbered(fingerprint: str) -> str:
+    return fingerprint.partition(":")[0]
 
 
 def _inside(root: Path, path: str) -> None:

@@ -73,7 +73,7 @@ def append(data: bytes, pointer: Pointer, value: Any, *, after: int | None = Non
     place = len(known) if after is None else after + 1
     wanted.insert(place, value)
     parent = text.node(pointer[:-1])
-    if not known and not isinstance(value, str) and parent is not None and not parent.flow:
+    if not known and not isinstance(value, str) and parent and parent.kind == "mapping" and not parent.flow:
         return _begin(text, pointer, node, [value])
     if node.flow:
         spliced = _into_flow(text, node, place, text.flow(value))
@@ -256,12 +256,13 @@ def _node(event: Any, events: Iterator[Any], text: str) -> Node:
             inside = next(events)
         items.append(_node(inside, events, text))
     # libyaml ends a block where the next thing begins, comments and blank lines later.
-    end = inside.end_mark.index if event.flow_style or not items else items[-1].end
+    closing: Any = inside
+    end = closing.end_mark.index if event.flow_style or not items else items[-1].end
     return Node(start, end, column, "list" if is_list else "mapping", bool(event.flow_style), tuple(keys), tuple(items))
 
 
 def _end(event: yaml.ScalarEvent, text: str) -> int:
-    start, end = (mark.index if mark else 0 for mark in (event.start_mark, event.end_mark))
+    start, end = (int(mark.index) if mark else 0 for mark in (event.start_mark, event.end_mark))
     if event.style not in ("|", ">"):
         return end
     if "+" in text[start : start + 3]:

@@ -44,7 +44,7 @@ def pinned(offer: Offer, pin: Pin, servers: str) -> bytes:
     lines = (
         f"# Pinned copy of the contract of the input port `{pin.name}`: what this product relies on, as its producer "
         "published it.",
-        "# Seed: owned by the team. `outer pull` tells whether the producer changed it; only `servers` are our own words.",
+        "# Seed: owned by the team, the words of the producer. `outer pull` tells whether they have changed.",
         "# Format: Bitol Open Data Contract Standard 3.1, https://bitol-io.github.io/open-data-contract-standard/",
         "",
     )

@@ -123,6 +123,8 @@ def pull(
                 f"{', '.join(names)}",
                 "Name one of these.",
             )
+    if origin and not ports:
+        raise UsageError(f"which ports come from {show(origin)} is not said", "Name them: outer pull PORT --from …")
     found: list[Pulled] = []
     with ExitStack() as stack:
         seen: dict[str, Source | OuterError] = {}
@@ -150,8 +152,8 @@ def _look(
     here = Pulled(port.name, place(contract), State.UNKNOWN, port.contract.version)
     given = origin or recorded(contract)
     if not given:
-        todo = f"Name it once: outer pull {port.name} --from URL|PATH --write."
-        return replace(here, said=("nobody wrote down where the contract came from", todo)), None, None
+        todo = f"write it down: outer pull {port.name} --from URL|PATH --write"
+        return replace(here, said=(todo,)), None, None
     if given not in seen:
         try:
             # What the contract says counts from the product, what the caller says from where they are.
@@ -170,15 +172,21 @@ def _look(
         o for o in producer.offers if o.major == number and name == o.name
     ]
     others = [other for other in producer.majors(name) if int(other) > int(number or 0)]
-    more = f"a newer major is offered: outer add input-port --from {given} {name}@{others[-1]}" if others else ""
+    more = (
+        f"a newer major is offered: outer add input-port --from {given} {show(name).strip('`')}@{others[-1]}"
+        if others
+        else ""
+    )
+    if not same and name in producer.broken:
+        error = producer.broken[name]
+        return replace(here, state=State.UNREACHABLE, said=(error.what, error.todo)), None, None
     if not same:
-        there = ", ".join(sorted(f"{offer.name}@{offer.major}" for offer in producer.offers)) or "nothing"
-        said = (f"{given} no longer offers {name}@{number}; it offers: {there}", more)
-        return replace(here, state=State.BREAKING, said=tuple(filter(None, said))), None, None
+        gone = (f"{given} no longer offers {show(name)} in major {number}; it offers: {producer.listed}", more)
+        return replace(here, state=State.BREAKING, said=tuple(filter(None, gone))), None, None
     offer = same[0]
     state, sentences = _judged(draft, port, offer)
-    said = (*sentences, more)
-    return replace(here, state=state, offered=offer.version, said=tuple(filter(None, said))), offer, producer
+    said = tuple(filter(None, (*sentences, more)))
+    return replace(here, state=state, offered=offer.version, said=said), offer, producer
 
 
 def _judged(draft: Draft, port: Port, offer: Offer) -> tuple[State, tuple[str, ...]]:
@@ -235,9 +243,8 @@ def _take(draft: Draft, port: Port, offer: Offer, producer: Source) -> bool:
     own = port.contract.file
     content = _pinned(draft, port, offer, producer.recorded, producer.revision)
     new = File(own.path, parse(content))
-    unmoved = own.value == File(own.path, parse(_pinned(draft, port, offer, producer.recorded,
-                                                        str(custom(own, REVISION) or "")))).value  # fmt: skip
-    if unmoved:
+    as_before = _pinned(draft, port, offer, producer.recorded, str(custom(own, REVISION) or ""))
+    if own.value == parse(as_before).value:
         return False  # nothing but the commit of the producer is another
     draft.put(own.path, content)
     before, after = (own.get("id"), own.get("version")), (new.get("id"), new.get("version"))

@@ -12,6 +12,7 @@ from outer.daytwo.change import mappings
 from outer.daytwo.source import Offer
 from outer.product import File, lookup
 from outer.rules.lineage import LARGEST_SAMPLE
+from outer.yamlfile import show
 
 SAMPLES = "outer/samples"
 ROWS = 1000
@@ -49,11 +50,11 @@ def _closed(offer: Offer, standard: File | None) -> str:
         for _, column in mappings(table.get("properties")):
             for _, entry in mappings(column.get("customProperties")):
                 if entry.get("property") == "personalData" and entry.get("value") is not False:
-                    return f"column {column.get('name')} holds personal data"
+                    return f"column {show(column.get('name'))} holds personal data"
             classification = column.get("classification")
             # The two most open classes of the standard: what everybody in the organisation may see.
             if isinstance(known, list) and classification not in known[:2]:
-                return f"column {column.get('name')} is {classification}"
+                return f"column {show(column.get('name'))} is {show(classification)}"
     return ""
 
 

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -60,7 +61,7 @@ class Offer:
     def major(self) -> str:
         return major(self.version)
 
-    @property
+    @cached_property
     def value(self) -> Mapping[str, Any]:
         return parse(self.data).value  # type: ignore[no-any-return]  # a mapping, by `yamlfile.parse`
 
@@ -75,6 +76,14 @@ class Source:
     revision: str
     """Commit that was looked at; empty where there is no git."""
     offers: tuple[Offer, ...]
+    broken: Mapping[str, UsageError]
+    """Port -> what is wrong with its contract, where it cannot be taken."""
+
+    @property
+    def listed(self) -> str:
+        """What there is, as PORT@MAJOR, for a message."""
+        there = sorted({f"{offer.name}@{offer.major}" for offer in self.offers})
+        return ", ".join(show(one).strip("`") for one in there[:20]) + (", …" if len(there) > 20 else "") or "nothing"
 
     def offer(self, name: str, number: str = "") -> Offer:
         """The port `name` in its major `number`; without it the newest that is active, else the newest at all.
@@ -82,10 +91,13 @@ class Source:
         Raises `UsageError` that lists what there is.
         """
         same = [offer for offer in self.offers if offer.name == name and number in ("", offer.major)]
+        if not same and name in self.broken:
+            raise self.broken[name]
         if not same:
-            there = ", ".join(sorted(f"{offer.name}@{offer.major}" for offer in self.offers)) or "nothing"
             wanted = f"{name}@{number}" if number else name
-            raise UsageError(f"{self.given} does not offer {show(wanted)}; it offers: {there}", "Name one of these.")
+            raise UsageError(
+                f"{self.given} does not offer {show(wanted)}; it offers: {self.listed}", "Name one of these."
+            )
         return max(same, key=lambda offer: (offer.status == "active", offer.status != "retired", int(offer.major)))
 
     def majors(self, name: str) -> tuple[str, ...]:
@@ -103,10 +115,12 @@ def source(given: str, root: Path, beside: Path, talk: Talk) -> Iterator[Source]
     Raises `Unreachable` where it is not there or does not answer, `UsageError` for what is no producer.
     """
     given = given.strip()
+    if not given or not given.isprintable():
+        raise UsageError(f"{show(given)} is neither a path nor an address", "Write it without special characters.")
     scheme = _URL.match(given)
     if scheme is None and not _SCP.match(given):
         path = (beside / given).expanduser()
-        yield Source(given, _relative(path, root), "", _local(path, given))
+        yield Source(given, _relative(path, root), "", *_local(path, given))
         return
     url, _, ref = given.partition("#")
     url = url.removeprefix("git+")
@@ -117,14 +131,14 @@ def source(given: str, root: Path, beside: Path, talk: Talk) -> Iterator[Source]
         with tempfile.TemporaryDirectory() as folder:
             revision = _clone(url, ref or "HEAD", Path(folder))
             talk.done(f"Looking at {url}", revision[:12])
-            yield Source(given, given, revision, _product(Path(folder).resolve(), given))
+            yield Source(given, given, revision, *_product(Path(folder).resolve(), given))
     elif scheme and scheme[1].lower() == "file":
-        yield Source(given, given, "", _local(Path(unquote(urlsplit(url).path)), given))
+        yield Source(given, given, "", *_local(Path(unquote(urlsplit(url).path)), given))
     else:
         talk.step(f"Looking at {url}")
         data = _fetch(url)
         talk.done(f"Looking at {url}")
-        yield Source(given, given, "", (_offer(data, name, url, None),))
+        yield Source(given, given, "", (_offer(data, name, url, None),), {})
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -135,7 +149,10 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _check_url(given: str, url: str, scheme: str, ref: str) -> None:
-    parts = urlsplit(url) if "://" in url else None
+    try:
+        parts = urlsplit(url) if "://" in url else None
+    except ValueError as error:
+        raise UsageError(f"{show(given)} is no address: {error}", "Correct it.") from None
     host = parts.hostname if parts else None
     if scheme not in ("https", "ssh", "file") and not (scheme == "http" and host in _LOCAL):
         raise UsageError(
@@ -148,14 +165,17 @@ def _check_url(given: str, url: str, scheme: str, ref: str) -> None:
         )
     if ref and not _REF.match(ref):
         raise UsageError(f"{show(ref)} is no branch, tag or commit", "Write URL#REF, for example …/orders.git#v1.2.0.")
-    if any(not c.isprintable() or c.isspace() for c in url) or url.startswith("-"):
-        raise UsageError(f"{show(given)} is no address", "Write it without spaces and other special characters.")
+    if any(c.isspace() for c in url):
+        raise UsageError(f"{show(given)} is no address: it holds a space", "Write %20 for a space.")
 
 
 # --- A folder or a file -------------------------------------------------------------------------------------------
 
 
-def _local(path: Path, given: str) -> tuple[Offer, ...]:
+_Found = tuple[tuple[Offer, ...], Mapping[str, UsageError]]
+
+
+def _local(path: Path, given: str) -> _Found:
     try:
         if path.is_dir():
             return _product(path.resolve(), given)
@@ -168,11 +188,11 @@ def _local(path: Path, given: str) -> tuple[Offer, ...]:
         raise Unreachable(f"{show(given)} cannot be read: {error.strerror}", "Check its rights.") from None
     parents = path.resolve().parents
     inside = len(parents) > 3 and path.resolve().parent == parents[3] / OUTPUT_CONTRACTS
-    return (_offer(data, path.name, given, parents[3] if inside else None),)
+    return (_offer(data, path.name, given, parents[3] if inside else None),), {}
 
 
-def _product(root: Path, given: str) -> tuple[Offer, ...]:
-    """Every output port of the data product in the folder `root`."""
+def _product(root: Path, given: str) -> _Found:
+    """Every output port of the data product in the folder `root`, and those that cannot be taken."""
     if not (root / "outer").is_dir():
         raise UsageError(
             f"{given} is not a data product: it has no folder outer/",
@@ -188,13 +208,23 @@ def _product(root: Path, given: str) -> tuple[Offer, ...]:
         why = f":{broken.place.line}: {broken.why}" if broken else " does not exist"
         raise UsageError(f"{given}: {DESCRIPTOR}{why}", "Ask the producer, or name the contract's file.")
     found: list[Offer] = []
+    broken: dict[str, UsageError] = {}
     by_id = {(str(f.get("id")), str(f.get("version"))): f for f in product.output_contracts}
-    for _, port in mappings(descriptor.get("outputPorts")):
+    unreadable = [f"{p}:{e.place.line}: {e.why}" for p, e in sorted(product.unreadable.items()) if "/output/" in p]
+    for index, port in mappings(descriptor.get("outputPorts")):
+        name = str(port.get("name"))
         contract = by_id.get((str(port.get("contractId")), str(port.get("version"))))
-        if contract is not None and major(contract.get("version")):
+        try:
+            if contract is None:
+                lost = (
+                    f"{DESCRIPTOR}:{descriptor.place('outputPorts', index).line}: the port {show(name)} has no contract"
+                )
+                raise UsageError(f"{given}: {(unreadable or [lost])[0]}", "Ask the producer to mend it.")
             data = (root / contract.path).read_bytes()
-            found.append(_checked(contract, str(port.get("name")), data, f"{given}: {contract.path}", root))
-    return tuple(found)
+            found.append(_checked(contract, name, data, f"{given}: {contract.path}", root))
+        except UsageError as error:
+            broken[name] = error
+    return tuple(found), broken
 
 
 def _offer(data: bytes, name: str, where: str, root: Path | None) -> Offer:

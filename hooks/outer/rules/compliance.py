@@ -22,6 +22,7 @@ from outer.rules.reading import (
     columns,
     filled,
     level,
+    listed,
     mappings,
     output_port,
     pinned,
@@ -63,7 +64,7 @@ def terms(subject: Subject) -> Iterator[Said]:
         known = words(subject, lists.get(str(entry.get("property")), "-"))
         if known and entry.get("value") not in known:
             yield Said(
-                f"the {entry.get('property')} {show(entry.get('value'))} is none of {', '.join(known)}",
+                f"the {entry.get('property')} {show(entry.get('value'))} is none of {listed(known)}",
                 ("customProperties", index),
             )
 
@@ -85,9 +86,7 @@ def personal(subject: Subject) -> Iterator[Said]:
     place, classification = entries.get("classification", (0, None))
     own = rank(subject, classification)
     if value is True and least is not None and own is not None and own < least:
-        yield Said(
-            f"it holds personal data, but is classified as {show(classification)}", ("customProperties", place)
-        )
+        yield Said(f"it holds personal data, but is classified as {show(classification)}", ("customProperties", place))
 
 
 @rule(
@@ -203,7 +202,7 @@ def lawful(subject: Subject) -> Iterator[Said]:
     for index, entry in subject.entries("customProperties"):
         if entry.get("property") == "legalBasis":
             if entry.get("value") not in known:
-                yield Said(f"the legal basis {show(entry.get('value'))} is none of {', '.join(known)}",
+                yield Said(f"the legal basis {show(entry.get('value'))} is none of {listed(known)}",
                            ("customProperties", index))  # fmt: skip
             return
     yield Said("it holds personal data, but no `legalBasis` is stated", ("customProperties",))
@@ -274,7 +273,7 @@ def inherited(subject: Subject) -> Iterator[Said]:
     for contract in subject.product.input_contracts:
         if _personal(contract) and (filled(contract.get("id")), filled(contract.get("version"))) in used:
             yield Said(
-                f"it is made from {contract.path}, which holds personal data, and says that it holds none",
+                f"it is made from {show(contract.path, 200)}, which holds personal data, and says that it holds none",
                 ("customProperties",),
             )
 
@@ -314,7 +313,7 @@ def invented(subject: Subject) -> Iterator[Said]:
         return
     for _, server in mappings(contract.get("servers")):
         if filled(server.get("path")).startswith("outer/samples/"):
-            yield Said(f"{contract.path} holds personal data, and its sample lies in git", ("contractId",))
+            yield Said(f"{show(contract.path, 200)} holds personal data, and its sample lies in git", ("contractId",))
 
 
 @rule(
@@ -348,11 +347,12 @@ def licensed(subject: Subject) -> Iterator[Said]:
     if contract is None or not isinstance(own, str):
         return
     place: Pointer = ("contractId",)
+    path = show(contract.path, 200)
     if given in _SHARE_ALIKE and own != given:
-        yield Said(f"{contract.path} is under {show(given)}, which what is made from it must keep; the product has "
-                   f"{show(own)}", place)  # fmt: skip
+        message = f"{path} is under {show(given)}, which what is made from it must keep; the product has {show(own)}"
+        yield Said(message, place)
     elif given == "proprietary" and own != given:
-        yield Said(f"{contract.path} is proprietary, the product is given to everyone under {show(own)}", place)
+        yield Said(f"{path} is proprietary, the product is given to everyone under {show(own)}", place)
 
 
 @rule(
@@ -368,6 +368,6 @@ def known_terms(subject: Subject) -> Iterator[Said]:
     if contract is None:
         return
     if not isinstance(custom(contract, "personalData"), bool):
-        yield Said(f"{contract.path} does not say whether it holds personal data", ("contractId",))
+        yield Said(f"{show(contract.path, 200)} does not say whether it holds personal data", ("contractId",))
     if not filled(custom(contract, "licence")):
-        yield Said(f"{contract.path} does not say under which licence it is given", ("contractId",))
+        yield Said(f"{show(contract.path, 200)} does not say under which licence it is given", ("contractId",))

@@ -13,7 +13,7 @@ from outer.datatypes import physical
 from outer.model import custom
 from outer.product import File, Product
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import AIRLINES, CONTRACT, at, columns, filled, mappings, words
+from outer.rules.reading import AIRLINES, CONTRACT, at, columns, filled, listed, mappings, words
 from outer.yamlfile import show
 
 _PUBLISHED = re.compile(r".+/current/[^/]+\Z")
@@ -79,7 +79,7 @@ def classified(subject: Subject) -> Iterator[Said]:
         if known and column.get("classification") not in known:
             yield Said(
                 f"the classification {show(column.get('classification'))} of column {show(column.get('name'))} "
-                f"is none of {', '.join(known)}",
+                f"is none of {listed(known)}",
                 (*place, "classification"),
             )
 
@@ -205,7 +205,7 @@ def published(subject: Subject) -> Iterator[Said]:
         elif isinstance(kind, str) and kind in formats and not path.endswith(f".{kind}"):
             yield Said(f"the path {show(path)} does not end in `.{kind}`", ("servers", index, "path"))
         if formats and kind not in formats:
-            yield Said(f"the format {show(kind)} is none of {', '.join(formats)}", ("servers", index, "format"))
+            yield Said(f"the format {show(kind)} is none of {listed(formats)}", ("servers", index, "format"))
 
 
 @rule(
@@ -261,7 +261,7 @@ def own_location(subject: Subject) -> Iterator[Said]:
     for file, index, environment, path in _served(subject.product):
         other = seen.setdefault(path, (file.path, environment))
         if other != (file.path, environment):
-            message = f"{other[0]} publishes to the same place in {show(other[1])}"
+            message = f"{show(other[0], 200)} publishes to the same place in {show(other[1])}"
             yield at(file, message, "servers", index, "path")
 
 
@@ -308,9 +308,7 @@ def plain_location(subject: Subject) -> Iterator[Said]:
             yield Said(f"the path {show(path)} leads out of where it starts", place)
         elif any(sign in expanded for sign in "*?[]\0\n") or not path.strip():
             yield Said(f"the path {show(path)} is not that of one file", place)
-        elif server.get("environment") == "local" and any(
-            match[1] is None for match in _VARIABLE.finditer(path)
-        ):
+        elif server.get("environment") == "local" and any(match[1] is None for match in _VARIABLE.finditer(path)):
             yield Said(f"the path {show(path)} needs a variable that has no default", place)
         elif server.get("environment") == "local" and (expanded.startswith("/") or re.match("[A-Za-z]:", expanded)):
             yield Said(f"the path {show(path)} is that of one machine", place)
@@ -367,12 +365,12 @@ def supported(subject: Subject) -> Iterator[Said]:
     types, formats = words(subject, "contract", "servers"), words(subject, "contract", "formats")
     for index, server in subject.entries("servers"):
         if types and server.get("type") not in types:
-            message = f"the type {show(server.get('type'))} is none of {', '.join(types)}"
+            message = f"the type {show(server.get('type'))} is none of {listed(types)}"
             yield Said(message, ("servers", index, "type"))
         elif subject.file in subject.product.input_contracts:
             kind, ending = server.get("format"), PurePosixPath(filled(server.get("path"))).suffix
             if formats and kind not in formats:
-                message = f"the format {show(kind)} is none of {', '.join(formats)}"
+                message = f"the format {show(kind)} is none of {listed(formats)}"
                 yield Said(message, ("servers", index, "format"))
             elif ending and ending != f".{kind}":
                 yield Said(f"the path ends in {show(ending)}, the format is {show(kind)}", ("servers", index, "path"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from outer.product import DESCRIPTOR
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import CONTRACT, at, columns, filled, promises, words
+from outer.rules.reading import CONTRACT, at, columns, filled, listed, promises, words
 from outer.yamlfile import show
 
 _PROPERTIES = ("title", "environments", "classification", "personalData", "visibility", "licence")
@@ -44,7 +44,7 @@ def described(subject: Subject) -> Iterator[Said]:
 def typed(subject: Subject) -> Iterator[Said]:
     known = words(subject, "product_types")
     if known and subject.text("type") not in known:
-        yield Said(f"the type {show(subject.get('type'))} is none of {', '.join(known)}", ("type",))
+        yield Said(f"the type {show(subject.get('type'))} is none of {listed(known)}", ("type",))
 
 
 @rule(
@@ -114,7 +114,7 @@ def environments(subject: Subject) -> Iterator[Said]:
             continue
         for position, name in enumerate(value):
             if known and name not in known:
-                yield Said(f"the environment {show(name)} is none of {', '.join(known)}", (*place, position))
+                yield Said(f"the environment {show(name)} is none of {listed(known)}", (*place, position))
             elif name in value[:position]:
                 yield Said(f"the environment {show(name)} stands twice", (*place, position))
         if "local" not in value:
@@ -142,9 +142,7 @@ def ports_described(subject: Subject) -> Iterator[Said]:
     title="No description is a placeholder or a repetition of the name.",
     why="It counts as described, and says nothing; people and agents guess the rest.",
     todo="Write what a stranger needs to know.",
-    bad=Change(
-        CONTRACT, "description: Flights scheduled on the day, each counted once.", "description: TODO"
-    ),
+    bad=Change(CONTRACT, "description: Flights scheduled on the day, each counted once.", "description: TODO"),
 )
 def meant(subject: Subject) -> Iterator[Said]:
     for file in promises(subject.product):

@@ -224,4 +224,3 @@ def supported(subject: Subject) -> Iterator[Said]:
     least = subject.get("personal_data", "at_least")
     if rank(subject, least) is None:
         yield Said(f"{show(least)} is no classification of the standard", ("personal_data", "at_least"))
-

@@ -17,7 +17,7 @@ from outer.datatypes import physical
 from outer.finding import Level
 from outer.product import DESCRIPTOR, File, Product
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import CONTRACT, at, columns, filled, major, mappings, matches, promises, stated, words
+from outer.rules.reading import CONTRACT, at, columns, filled, listed, major, mappings, matches, promises, stated, words
 from outer.yamlfile import Pointer, show
 
 _UNITS: Mapping[str, tuple[str, ...]] = {
@@ -47,7 +47,7 @@ _UNITS: Mapping[str, tuple[str, ...]] = {
 def port_type(subject: Subject) -> Iterator[Said]:
     known = words(subject, "port_types")
     if known and subject.text("type") not in known:
-        yield Said(f"the type {show(subject.get('type'))} is none of {', '.join(known)}", ("type",))
+        yield Said(f"the type {show(subject.get('type'))} is none of {listed(known)}", ("type",))
 
 
 @rule(
@@ -403,7 +403,7 @@ def conformed(subject: Subject) -> Iterator[Said]:
             name, kind = str(column.get("name")), column.get("logicalType")
             first = seen.setdefault(name, (kind, file.path))
             if first[0] != kind:
-                message = f"column {show(name)} is {show(kind)} here and {show(first[0])} in {first[1]}"
+                message = f"column {show(name)} is {show(kind)} here and {show(first[0])} in {show(first[1], 200)}"
                 yield at(file, message, *place, "logicalType")
 
 
@@ -423,4 +423,4 @@ def management(subject: Subject) -> Iterator[Said]:
         for key, known in (("content", _CONTENTS), ("type", ("rest", "topic"))):
             value = port.get(key, "rest" if key == "type" else None)
             if value not in known:
-                yield Said(f"the {key} {show(value)} is none of {', '.join(known)}", ("managementPorts", index, key))
+                yield Said(f"the {key} {show(value)} is none of {listed(known)}", ("managementPorts", index, key))

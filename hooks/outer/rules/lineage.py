@@ -52,10 +52,10 @@ def alive(subject: Subject) -> Iterator[Said]:
     if contract is None:
         return
     if contract.get("status") == "retired":
-        yield Said(f"{contract.path} is retired", ("contractId",))
+        yield Said(f"{show(contract.path, 200)} is retired", ("contractId",))
     end = end_of_support(contract)
     if end and end[1] and end[1] < subject.as_of:
-        yield Said(f"the support of {contract.path} ended on {end[1]}", ("contractId",))
+        yield Said(f"the support of {show(contract.path, 200)} ended on {end[1]}", ("contractId",))
 
 
 @rule(
@@ -76,9 +76,9 @@ def in_force(subject: Subject) -> Iterator[Said]:
     if contract.get("status") == "deprecated":
         end = end_of_support(contract)
         until = f", supported until {end[1]}" if end and end[1] else ""
-        yield Said(f"{contract.path} is deprecated{until}", ("contractId",))
+        yield Said(f"{show(contract.path, 200)} is deprecated{until}", ("contractId",))
     elif status is not None and active is not None and own is not None and status < active <= own:
-        yield Said(f"{contract.path} is {show(contract.get('status'))}, the product is "
+        yield Said(f"{show(contract.path, 200)} is {show(contract.get('status'))}, the product is "
                    f"{show(descriptor.get('status'))}", ("contractId",))  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def answered(subject: Subject) -> Iterator[Said]:
         return
     channels = [s for _, s in mappings(contract.get("support")) if s.get("url") or s.get("channel")]
     if not channels and not filled(contract.get("team", "name")):
-        yield Said(f"{contract.path} names neither a team nor a support channel", ("contractId",))
+        yield Said(f"{show(contract.path, 200)} names neither a team nor a support channel", ("contractId",))
 
 
 @rule(

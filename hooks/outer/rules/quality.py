@@ -12,7 +12,7 @@ from typing import Any, cast
 from outer.model import Column
 from outer.quality import Unknown, is_percent, judge, query, subjects
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import CONTRACT, filled, mappings, matches
+from outer.rules.reading import CONTRACT, filled, listed, mappings, matches
 from outer.yamlfile import Pointer, show
 
 _DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness")
@@ -116,9 +116,7 @@ def undecided(subject: Subject) -> Iterator[Said]:
                   for x in (value if isinstance(value, list) else [value]) if isinstance(x, (int, float))]  # fmt: skip
         tried = {0.0, highest, *(float(x) + d for x in limits if abs(x) < 1e15 for d in (-1, -0.5, 0, 0.5, 1))}
         verdicts = {
-            judge(clause, value)[0]
-            for value in tried
-            if 0 <= value <= highest and (value == int(value) or percent)
+            judge(clause, value)[0] for value in tried if 0 <= value <= highest and (value == int(value) or percent)
         }
         if len(verdicts) == 1:
             always = "always" if verdicts == {True} else "never"
@@ -149,8 +147,7 @@ def labelled(subject: Subject) -> Iterator[Said]:
         for key, known in (("dimension", _DIMENSIONS), ("severity", _SEVERITIES)):
             if clause.get(key) not in known:
                 yield Said(
-                    f"the {key} {show(clause.get(key))} of the quality rule {_name(clause)} is none of "
-                    f"{', '.join(known)}",
+                    f"the {key} {show(clause.get(key))} of the quality rule {_name(clause)} is none of {listed(known)}",
                     (*place, key),
                 )
 
@@ -191,9 +188,7 @@ def selects(subject: Subject) -> Iterator[Said]:
             yield Said(f"the query of {_name(clause)} names {show(word)}, which is no column", steps)
 
 
-_CONDITION = re.compile(
-    r"select\s+count\s*\(\s*\*\s*\)\s+from\s+\{(?:object|table|model)\}\s+where\s", re.IGNORECASE
-)
+_CONDITION = re.compile(r"select\s+count\s*\(\s*\*\s*\)\s+from\s+\{(?:object|table|model)\}\s+where\s", re.IGNORECASE)
 _SUBTLE = re.compile(r"::|->|[\".{}]|\b(?:as|cast|select|over|interval|extract|collate)\b", re.IGNORECASE)
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
 _OPERATORS = frozenset({

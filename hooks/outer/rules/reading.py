@@ -6,7 +6,7 @@ The rule REA006 says what is wrong with a standard that cannot be read; no rule 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -32,9 +32,15 @@ def prerelease(version: object) -> bool:
 
 
 def words(subject: Subject, *steps: str) -> tuple[str, ...]:
-    """A list of words in the standard; empty where there is none."""
+    """A list of words in the standard; empty where there is none. What cannot be printed is no word."""
     value = subject.standard(*steps)
-    return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
+    found = value if isinstance(value, list) else ()
+    return tuple(word for word in found if isinstance(word, str) and word.isprintable() and len(word) <= 100)
+
+
+def listed(known: Sequence[str]) -> str:
+    """Words for a message, the first dozen of them."""
+    return ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
 
 
 def ranks(subject: Subject) -> Mapping[str, int]:

@@ -104,7 +104,7 @@ def file_name(subject: Subject) -> Iterator[Said]:
     key = (subject.get("id"), subject.get("version"))
     twins = [f.path for f in subject.product.contracts if (f.get("id"), f.get("version")) == key]
     if len(twins) > 1 and subject.file.path != twins[0]:
-        yield Said(f"{twins[0]} has the same id and version", ("id",))
+        yield Said(f"{show(twins[0], 200)} has the same id and version", ("id",))
 
 
 _KEYS: Mapping[str, tuple[str, ...]] = {

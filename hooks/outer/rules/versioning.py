@@ -11,7 +11,20 @@ from datetime import date
 
 from outer.product import DESCRIPTOR, File
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import CONTRACT, age, at, filled, level, major, ports, prerelease, promises, stated, words
+from outer.rules.reading import (
+    CONTRACT,
+    age,
+    at,
+    filled,
+    level,
+    listed,
+    major,
+    ports,
+    prerelease,
+    promises,
+    stated,
+    words,
+)
 from outer.waivers import day
 from outer.yamlfile import show
 
@@ -83,14 +96,14 @@ def one_major(subject: Subject) -> Iterator[Said]:
 def product_status(subject: Subject) -> Iterator[Said]:
     own, active = age(subject, subject.get("status")), age(subject, "active")
     if own is None:
-        known = ", ".join(words(subject, "statuses"))
+        known = listed(words(subject, "statuses"))
         yield Said(f"the status {show(subject.get('status'))} is none of {known}", ("status",))
         return
     for contract in subject.product.output_contracts:
         other = age(subject, contract.get("status"))
         if other is not None and active is not None and other < own <= active:
             yield Said(
-                f"the product is {show(subject.get('status'))}, but {contract.path} is still "
+                f"the product is {show(subject.get('status'))}, but {show(contract.path, 200)} is still "
                 f"{show(contract.get('status'))}",
                 ("status",),
             )
@@ -108,7 +121,7 @@ def contract_version(subject: Subject) -> Iterator[Said]:
     if not major(subject.text("version")):
         yield Said(f"the version {show(subject.get('version'))} is not a semantic version", ("version",))
     if age(subject, subject.get("status")) is None:
-        known = ", ".join(words(subject, "statuses"))
+        known = listed(words(subject, "statuses"))
         yield Said(f"the status {show(subject.get('status'))} is none of {known}", ("status",))
 
 

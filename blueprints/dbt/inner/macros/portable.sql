@@ -9,7 +9,9 @@
     to_date({{ year }} || lpad({{ month }}, 2, '0') || lpad({{ day }}, 2, '0'), 'YYYYMMDD')
 {%- endmacro %}
 
-{% macro trino__day_of(year, month, day) %}date(format('%04d-%02d-%02d', {{ year }}, {{ month }}, {{ day }})){% endmacro %}
+{% macro trino__day_of(year, month, day) -%}
+    date(format('%04d-%02d-%02d', {{ year }}, {{ month }}, {{ day }}))
+{%- endmacro %}
 
 {#- A number of days, for the frame of a window. -#}
 {% macro days(number) %}{{ return(adapter.dispatch('days')(number)) }}{% endmacro %}
@@ -28,5 +30,8 @@
 {#- Quotient of two integers as a float of 64 bits; null where `whole` is 0. The integers are exact, so that every
     engine gives the same bits. -#}
 {% macro ratio(part, whole) -%}
-    case when {{ whole }} <> 0 then cast({{ part }} as {{ type_double() }}) / cast({{ whole }} as {{ type_double() }}) end
+    case
+        when {{ whole }} <> 0
+            then cast({{ part }} as {{ type_double() }}) / cast({{ whole }} as {{ type_double() }})
+    end
 {%- endmacro %}

@@ -21,21 +21,21 @@ def build(ports: Ports, fills: Mapping[str, str], target: Path) -> None:
     Raises PortError, ProjectError or DriftError; then no port has been written.
     """
     outputs = {model: ports.output(port) for model, port in fills.items()}
-    since = ports.since if all(output.previous for output in outputs.values()) else None
+    published = {model: output.previous for model, output in outputs.items() if output.previous}
+    since = ports.since if published.keys() == outputs.keys() else None
     variables = {"ports": dict(fills)} | ({"since": since.isoformat()} if since else {})
 
     shutil.rmtree(target, ignore_errors=True)  # every run starts from the ports alone
     target.mkdir(parents=True)
     project = Project.parse(target, ports.inputs, variables)
     for source in project.sources(fills):
-        port = source.config.meta["port"]
         expected = {name: column.data_type for name, column in source.columns.items()}
-        files.check(port, ports.input(port), expected)
+        files.check(source.name, ports.input(source.name), expected)
     for model, output in outputs.items():
         contracts.check(project.model(model), output.columns)
     if since:
-        for model, output in outputs.items():
-            files.restore(database(target), fills[model], output.columns, output.previous)
+        for model, file in published.items():
+            files.restore(database(target), fills[model], outputs[model].columns, file)
     project.build(fills)
     for model, output in outputs.items():
         files.write(database(target), project.model(model).relation_name, output.location)
@@ -44,7 +44,8 @@ def build(ports: Ports, fills: Mapping[str, str], target: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Build what `arguments` say. Returns the exit code; bad data is one line."""
     fills = dict(argument.partition("=")[::2] for argument in arguments)
-    if not fills or not all(model and port for model, port in fills.items()):
+    complete = all(model and port for model, port in fills.items())
+    if not fills or not complete or len(fills) < len(arguments):
         print(USAGE, file=sys.stderr)
         return 2
     try:

@@ -2,17 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from pipeline.ports import Column, PortError
 
 # Nothing is fetched at run time: DuckDB comes with all that is needed.
-OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+OFFLINE: dict[str, Any] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 
 
-def check(port: str, file: str, expected: Mapping[str, str]) -> None:
-    """Make sure that a port's file has the columns `expected` (name to type); further ones do no harm.
+def check(port: str, file: str, expected: Mapping[str, str | None]) -> None:
+    """Make sure that a port's file has the columns `expected`; further ones do no harm.
+
+    `expected` goes from name to type; None is any type.
 
     Only the file's footer is read, so a wrong file fails before any work is done. Raises PortError.
     """
@@ -23,11 +29,12 @@ def check(port: str, file: str, expected: Mapping[str, str]) -> None:
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise PortError(f"port {port}: {file}: not a readable Parquet file: {reason}") from error
-    wrong = [
-        f"column {name} is {found.get(name, 'missing')}, expected {canonical(type_)}"
-        for name, type_ in expected.items()
-        if found.get(name) != canonical(type_)
-    ]
+    wrong = []
+    for name, type_ in expected.items():
+        if name not in found:
+            wrong.append(f"column {name} is missing")
+        elif type_ and found[name] != canonical(type_):
+            wrong.append(f"column {name} is {found[name]}, expected {canonical(type_)}")
     if wrong:
         raise PortError(f"port {port}: {file}: {'; '.join(wrong)}")
 

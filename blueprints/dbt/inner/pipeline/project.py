@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from dbt.artifacts.resources.types import NodeType
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
@@ -43,7 +44,7 @@ class Project:
     def model(self, name: str) -> Any:
         """Give the node of a model."""
         for node in self.manifest.nodes.values():
-            if node.resource_type == "model" and node.name == name:
+            if node.resource_type == NodeType.Model and node.name == name:
                 return node
         raise ProjectError(f"model {name}: not in this project; see inner.yaml")
 
@@ -80,9 +81,8 @@ def _dbt(
     manifest: Manifest | None = None,
 ) -> Any:
     """Run one command of dbt; its log goes to a file, its troubles into one line."""
-    [command, *rest] = arguments
-    done = dbtRunner(manifest=manifest).invoke(
-        [command, *rest],
+    done: Any = dbtRunner(manifest=manifest).invoke(
+        arguments,
         project_dir=str(ROOT),
         profiles_dir=str(ROOT),
         target="local",
@@ -96,9 +96,12 @@ def _dbt(
         return done.result
     if done.exception is not None:
         raise ProjectError(one_line(str(done.exception)))
-    bad = [result for result in done.result.results if result.status in BAD]
     raise ProjectError(
-        "; ".join(f"{r.node.resource_type} {r.node.name}: {one_line(r.message)}" for r in bad)
+        "; ".join(
+            f"{result.node.resource_type} {result.node.name}: {one_line(result.message or 'failed')}"
+            for result in done.result.results
+            if result.status in BAD
+        )
     )
 
 

@@ -14,7 +14,13 @@ from pipeline.ports import Column
 from pipeline.project import ROOT
 
 PROPERTIES = [
-    {"name": "day", "physicalType": "DATE", "description": "A day.", "required": True, "primaryKey": True, "primaryKeyPosition": 1},
+    {
+        "name": "day",
+        "physicalType": "DATE",
+        "description": "A day.",
+        "primaryKey": True,
+        "primaryKeyPosition": 1,
+    },
     {"name": "word", "physicalType": "VARCHAR", "description": "A word."},
     {
         "name": "share",
@@ -23,7 +29,7 @@ PROPERTIES = [
         "required": True,
         "logicalTypeOptions": {"minimum": 0, "maximum": 1},
     },
-]  # fmt: skip
+]
 COLUMNS = [
     Column("day", "DATE", True),
     Column("word", "VARCHAR", False),

@@ -17,7 +17,9 @@
         incremental_strategy='append',
         on_schema_change='fail',
         full_refresh=since is none,
-        pre_hook="{% if is_incremental() %}delete from {{ this }} where flight_date >= cast('{{ var('since') }}' as date){% endif %}"
+        pre_hook="{% if is_incremental() %}
+            delete from {{ this }} where flight_date >= cast('{{ var('since') }}' as date)
+        {% endif %}"
     )
 }}
 
