@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from outer.cli import _parser
 from outer.rule import FAMILIES, Change, Rule
 from outer.rules import RULES

@@ -132,38 +132,49 @@ nox.options.sessions = ["check", "test", "run", "verify"]
 nox.options.stop_on_first_error = True  # what the gate refuses is not run
 
 
-def outer(session: nox.Session, command: str) -> None:
+def call(session: nox.Session, *command: str) -> None:
     """Runs `outer <command>` at the pin. Results stay on stdout; its exit code decides."""
     programs = environment("outer", outer_requirement())
-    arguments = [str(programs / "outer"), command, *session.posargs]
-    session.run(*arguments, external=True, stderr=None)
+    session.run(str(programs / "outer"), *command, *session.posargs, external=True, stderr=None)
 
 
 @nox.session(venv_backend="none")
 def check(session: nox.Session) -> None:
     """The gate: descriptor, contracts, policies, waivers, and no managed file edited."""
-    outer(session, "check")
+    call(session, "check")
+
+
+@nox.session(venv_backend="none")
+def compat(session: nox.Session) -> None:
+    """Whether the contracts changed so that consumers break, and whether the versions say so."""
+    call(session, "compat", "--allow-empty")
 
 
 @nox.session(venv_backend="none")
 def test(session: nox.Session) -> None:
     """The team's own tests: `test` of inner/inner.yaml."""
-    outer(session, "test")
+    call(session, "test")
 
 
 @nox.session(venv_backend="none")
 def run(session: nox.Session) -> None:
     """Run the workloads, audit every output against its contract, publish all or nothing."""
-    outer(session, "run")
+    call(session, "run")
 
 
 @nox.session(venv_backend="none")
 def verify(session: nox.Session) -> None:
     """Verify the published data and service levels again, as a consumer would find them now."""
-    outer(session, "verify")
+    call(session, "verify")
 
 
 @nox.session(venv_backend="none")
 def page(session: nox.Session) -> None:
     """Draw the product's page from the descriptor, the contracts and the last receipt."""
-    outer(session, "page")
+    call(session, "page")
+
+
+@nox.session(venv_backend="none")
+def outer(session: nox.Session) -> None:
+    """Any command: `nox -s outer -- add output-port daily_orders`, `nox -s outer -- --help`."""
+    call(session)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
 from outer.model import Contract, model
 from outer.product import load
 

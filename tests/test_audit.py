@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from outer import fingerprint
 from outer.audit import MASK, audit, audit_input
 from outer.datatypes import physical

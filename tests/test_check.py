@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from outer import check as engine
 from outer import cli, report
 from outer.check import Report, check

@@ -21,7 +21,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from outer import rules as gate_rules
-from outer.compat import SELECTABLE, CompatReport, command, grammar
+from outer.compat import SELECTABLE, CompatReport, command, grammar, units
 from outer.compat import rules as compat_rules
 from outer.compat.base import Basis, Release, Side
 from outer.compat.change import Scene, changes
@@ -577,6 +577,81 @@ def test_a_contract_with_many_columns_is_compared_column_by_column() -> None:
     old = {**ORDERS, "schema": [{"name": "t", "properties": columns}]}
     new = {**ORDERS, "schema": [{"name": "t", "properties": [{**c, "logicalType": "string"} for c in columns]}]}
     assert [rule.id for rule, _ in verdicts(old, new)] == ["SCH006"] * 2000
+
+
+# --- Types and units ----------------------------------------------------------------------------------------------
+
+TYPE_PAIRS = {
+    Relation.SAME: "INT|INTEGER STRING|VARCHAR DECIMAL(9,2)|numeric(9,2) DECIMAL|NUMBER double|float8 XY(4)|XY(4)",
+    Relation.WIDER: (
+        "INT|BIGINT UINT8|INT16 FLOAT|DOUBLE VARCHAR(9)|TEXT TIMESTAMP|TIMESTAMP_NS TIMESTAMP(3)|TIMESTAMP(6) "
+        "CHAR2(3)|CHAR2(4) INTEGER[]|BIGINT[] ARRAY<INT>|BIGINT[]"
+    ),
+    Relation.NARROWER: (
+        "BIGINT|INT DOUBLE|REAL TEXT|VARCHAR(9) DECIMAL(12,2)|DECIMAL(12,4) TIMESTAMP_NS|DATETIME CHAR2(4,1)|CHAR2(4,0)"
+    ),
+    Relation.OTHER: (
+        "INT|DOUBLE INT|UINTEGER DATE|TIMESTAMP GEOMETRY|GEOGRAPHY BOOLEAN|INT UUID|VARCHAR MONEY|INT MAP(a,b)|MAP(a,c)"
+    ),
+    Relation.SHAPE: "INT|INT[] VARCHAR|STRUCT(a) MAP(a,b)|TEXT",
+    Relation.ZONE: "TIMESTAMP|TIMESTAMPTZ TIMESTAMP(6)|TIMESTAMPTZ",
+    Relation.UNKNOWN: "DECIMAL|DECIMAL(9,2) INT8|BIGINT INT(11)|INTEGER CHAR2|CHAR2(4) CHAR2(4)|CHAR2(4,1)",
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [(*pair.split("|"), found) for found, pairs in TYPE_PAIRS.items() for pair in pairs.split()],
+)
+def test_types_of_different_systems_are_related(old: str, new: str, expected: Relation) -> None:
+    assert relation(old, new) is expected
+
+
+LEVEL_PAIRS = {
+    units.Shift.SAME: (
+        "freshness|24,h|24,hours freshness|24h|24,h availability|99%|99,percent mood|3|3 "
+        "endOfLife|2030-01-01|2030-01-01T09:30:10-08:00"
+    ),
+    units.Shift.REWRITTEN: (
+        "freshness|24,h|1,d freshness|P1D|24,h freshness|1.5,h|90,min retention|P1Y|365,d retention|12,mo|1,y"
+    ),
+    units.Shift.WEAKER: (
+        "freshness|5,m|6,m retention|2,w|10,d supportHours|24x7|8x5 supportHours|24x7|24x5 "
+        "endOfLife|2030-01-01|2029-12-31 endOfLife|2030-01-01T20:00:00-08:00|2030-01-01"
+    ),
+    units.Shift.STRONGER: (
+        "latency|90,s|1,min frequency|PT1H|PT30M availability|99|99.5 throughput|5,rows/s|6,rows/s "
+        "supportHours|8x5|12x5 generalAvailability|2030-01-01|2029-12-31 timeOfAvailability|09:00|08:00 "
+        "timeOfAvailability|09:00-08:00|09:00-07:00"
+    ),
+    units.Shift.UNKNOWN: (
+        "freshness|5,m|6,h freshness|P|P1D freshness|1,h|x availability|0.99|99% availability|high|low "
+        "availability|99,%|5,min supportHours|8x5|always timeOfAvailability|09:00|09:00+01:00 "
+        "timeOfAvailability|dawn|noon mood|3|4"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [(*pair.split("|"), found) for found, pairs in LEVEL_PAIRS.items() for pair in pairs.split()],
+)
+def test_service_levels_are_compared_in_one_unit(name: str, old: str, new: str, expected: units.Shift) -> None:
+    sides = [dict(zip(("value", "unit"), said.split(","), strict=False)) for said in (old, new)]
+    assert units.shift(name, *sides) is expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "runs"),
+    [
+        ("* * * * *", 60 * 24 * 7), ("0 * * * *", 24 * 7), ("*/10 * * * *", 6 * 24 * 7), ("0 6 * * *", 7),
+        ("0 6 * * 1-5", 5), ("0 6 * * 0,7", 1), ("0 6,18 * * 1", 2), ("5/20 0 * * *", 21), ("0 0 1-31 * *", 7),
+        ("0 6 * * MON", None), ("0 6 * *", None), ("0 30 * * *", None), ("*/0 * * * *", None), ("9-3 * * * *", None),
+        (None, None), (6, None),
+    ],
+)  # fmt: skip
+def test_schedules_are_compared_by_how_often_they_fire(schedule: Any, runs: float | None) -> None:
+    assert units.runs_a_week(schedule) == runs
 
 
 # --- Versions -----------------------------------------------------------------------------------------------------

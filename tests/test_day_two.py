@@ -767,6 +767,11 @@ def test_a_port_that_is_gone_is_breaking_and_its_successor_is_named(consumer: Pa
     assert "delays@2" in report.text()
     (producer / THEIRS).unlink()
     report = pulled(consumer, ["delays"])
+    assert (state(report), report.exit_code) == (State.UNREACHABLE, 2)  # the producer contradicts itself
+    text = (producer / DESCRIPTOR).read_text()
+    start = text.index("  - name: delays")
+    (producer / DESCRIPTOR).write_text(text[:start] + text[text.index("  - name: delays", start + 1) :])
+    report = pulled(consumer, ["delays"])
     assert (state(report), report.exit_code) == (State.BREAKING, 1)
     assert "no longer offers `delays` in major 1" in report.text()
 

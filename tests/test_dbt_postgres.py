@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 import suite_repo
 
 INNER = suite_repo.ROOT / "blueprints" / "dbt" / "inner"

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from markdown_it import MarkdownIt
+
 from outer import errors
 from outer.cli import _parser
 from outer.drift import managed_files

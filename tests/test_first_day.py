@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from suite_repo import clone
 
 pytestmark = pytest.mark.slow

@@ -15,10 +15,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import browser
 import duckdb
 import pytest
 import yaml
+
+import browser
 from outer import cli
 from outer.errors import UsageError
 from outer.model import model

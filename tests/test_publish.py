@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from outer import fingerprint, receipt
 from outer.errors import UsageError
 from outer.publish import KEEP, Area, locked, new_run_id, prune, recover, switch

@@ -110,7 +110,7 @@ MARKED = property_of_column(PERSONAL)
 ALL_PERSONAL = [
     *say("personalData", "true", "false"), *in_contract("personalData, value: false", "personalData, value: true")
 ]  # fmt: skip
-GATE = "run: python3 noxfile.py -s check test run verify"
+GATE = "run: python3 noxfile.py -s check compat test run verify"
 CHECKOUT = "uses: actions/checkout@" + "0" * 40
 PIPELINE = "prove:\n  image: python:3.13-slim\n  script: [python3 noxfile.py -s check test]\n"
 JOB = "permissions: {}\non: pull_request\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - %s\n"
@@ -874,7 +874,7 @@ def test_a_secret_is_found_and_never_repeated(what: str, text: str, product: Pat
         "postgresql://etl:${PASSWORD}@db/x",
         "The password: choose a long one, Please2.", 'token_type = "carrier_punctuality"', 'tokens = ["a1B2c3D4e5"]',
         "secret_name: prod/db/reader", "AKIA is how a key begins", "-----BEGIN CERTIFICATE-----",
-        'assert "password" in message', "token_url = 'https://id.example.com/T0ken'", "pwd: /work/Dir1/x",
+        'assert "password" in message', "token_url = 'https://id.example.com/T0ken'", "pwd: /data/Dir1/x",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_a_secret_is_none(text: str, suffix: str) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from outer import fingerprint, receipt
 from outer import run as running
 from outer.errors import NothingChecked, OuterError, RunFailed, UsageError

@@ -421,12 +421,6 @@ def test_a_recopy_heals_what_an_update_left_half_done(tampered: Path, wanted: di
     assert after == wanted
 
 
-def test_the_advice_of_the_drift_rule_is_what_these_tests_do() -> None:
-    from outer.rules import BY_ID
-
-    assert "`copier recopy -r :current: -A --overwrite`" in BY_ID["INT001"].todo
-
-
 # --- Other answers ---------------------------------------------------------------------------------
 
 

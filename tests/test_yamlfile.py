@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from outer.yamlfile import MAX_BYTES, Place, Unreadable, parse, read, show
 
 HOSTILE = {

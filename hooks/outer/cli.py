@@ -165,6 +165,47 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-empty", action="store_true", help="pass when the base holds no contract yet, as in a new product"
     )
 
+    adding = add(
+        "add",
+        _add,
+        "add a port: contract, descriptor, seam and sample, all of them or nothing",
+        [
+            "outer add output-port daily_orders",
+            "outer add input-port --from ../orders daily_orders",
+            "outer add input-port --from https://git.example.com/shop/orders.git#v1.4.0 daily_orders@1",
+        ],
+    )
+    adding.add_argument("what", choices=("output-port", "input-port"), help="what to add")
+    adding.add_argument("name", help="name of the port; of an input port also PORT@MAJOR")
+    adding.add_argument(
+        "--from", dest="origin", metavar="SOURCE",
+        help="input port: folder of its product, its contract file, or URL#REF of its git repository",
+    )  # fmt: skip
+    adding.add_argument("--workload", metavar="NAME", help="workload that reads or writes it, where there are several")
+
+    pulling = add(
+        "pull",
+        _pull,
+        "tell whether the pinned contracts of the input ports are still the producer's, and take newer ones",
+        ["outer pull", "outer pull daily_orders", "outer pull --write"],
+    )
+    pulling.add_argument("ports", nargs="*", metavar="PORT", help="input ports (default: all)")
+    pulling.add_argument("--write", action="store_true", help="take what is compatible; a break only of a named port")
+    pulling.add_argument("--from", dest="origin", metavar="SOURCE", help="look here instead of where it came from")
+
+    bumping = add(
+        "bump",
+        _bump,
+        "give contracts, ports and product the versions that `outer compat` asks for",
+        ["outer bump", "outer bump --to major", "outer bump --base v1.2.0 daily_orders"],
+    )
+    bumping.add_argument("ports", nargs="*", metavar="PORT", help="output ports (default: all that changed)")
+    bumping.add_argument("--to", choices=("major", "minor", "patch"), help="raise at least this much")
+    bumping.add_argument("--base", metavar="REF", help="git revision to count from (default: as in `outer compat`)")
+    bumping.add_argument(
+        "--sunset", type=_day, metavar="DATE", help="day on which the old major ends (default: the standard's notice)"
+    )
+
     running = add(
         "run",
         _run,
@@ -310,10 +351,62 @@ def _compat(options: argparse.Namespace) -> int:
         as_of=options.as_of or datetime.now(UTC).date(),
         allow_empty=options.allow_empty,
     )
-    text = report.as_json() if options.format == "json" else report.text(colour=_colour(sys.stdout), quiet=options.quiet)
+    text = (
+        report.as_json() if options.format == "json" else report.text(colour=_colour(sys.stdout), quiet=options.quiet)
+    )
     if text:
         print(text)
     return report.exit_code
+
+
+def _add(options: argparse.Namespace) -> int:
+    from outer.daytwo.add import add_input_port, add_output_port
+    from outer.talk import Talk
+
+    talk = Talk(quiet=options.quiet, verbose=options.verbose)
+    if options.what == "output-port":
+        if options.origin:
+            raise UsageError("--from belongs to an input port", "Leave it out, or add an input port.")
+        changed = add_output_port(options.product, options.name, talk=talk, workload_name=options.workload)
+    else:
+        if not options.origin:
+            raise UsageError("an input port needs its producer", "Name it with --from: a folder, a file or a URL.")
+        changed = add_input_port(
+            options.product, options.origin, options.name, talk=talk, workload_name=options.workload
+        )
+    print(changed.text())
+    return PASS
+
+
+def _pull(options: argparse.Namespace) -> int:
+    from outer.daytwo.pull import pull
+    from outer.talk import Talk
+
+    report = pull(
+        options.product,
+        options.ports,
+        talk=Talk(quiet=options.quiet, verbose=options.verbose),
+        dry_run=not options.write,
+        origin=options.origin,
+    )
+    print(report.text())
+    return report.exit_code
+
+
+def _bump(options: argparse.Namespace) -> int:
+    from outer.daytwo.bump import bump
+    from outer.talk import Talk
+
+    changed = bump(
+        options.product,
+        options.ports,
+        to=options.to,
+        talk=Talk(quiet=options.quiet, verbose=options.verbose),
+        base=options.base,
+        sunset=options.sunset,
+    )
+    print(changed.text())
+    return PASS
 
 
 def _run(options: argparse.Namespace) -> int:

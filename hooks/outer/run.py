@@ -20,7 +20,7 @@ from outer.evidence import Lineage, lineage_run
 from outer.machine import deaf, foreseen, require, stoppable
 from outer.model import DataProduct, Workload, model
 from outer.parquet import Unusable, opened
-from outer.ports import Location, Locations, resolve
+from outer.ports import Location, Locations, resolve, variable
 from outer.product import load
 from outer.publish import Area
 from outer.receipt import InputRecord, OutputRecord, Receipt, moment, results
@@ -352,7 +352,7 @@ def said(report: AuditReport) -> str:
 
 
 def _check_written(workload: Workload, location: Location, path: Path) -> None:
-    todo = f"Let it write one Parquet file to $PORT_OUTPUT_{location.port.name.upper().replace('-', '_')}."
+    todo = f"Let it write one Parquet file to ${variable('OUTPUT', location.port.name)}."
     start = f"workload {show(workload.name)} has ended without writing output port {show(location.port.name)}"
     try:
         found = path.lstat()

@@ -154,9 +154,7 @@ def unstable(document: Element) -> bool:
     return document.get("status") in UNSTABLE or bool(found and found.pre)
 
 
-def _paired(
-    old: Sequence[File], new: Sequence[File]
-) -> tuple[list[tuple[File, File]], list[File], list[File]]:
+def _paired(old: Sequence[File], new: Sequence[File]) -> tuple[list[tuple[File, File]], list[File], list[File]]:
     """Pairs of the same contract, those that are gone, and those that came.
 
     The same is what has the same id and major; then the same file and major; and what promised nothing yet, or stood
@@ -423,9 +421,7 @@ def _released(
                 yield _compared(said, old, new, release, Bump.MAJOR, _step(old.value, new.value))
 
 
-def _compared(
-    said: list[_Judged], old: File, new: File, release: Release, need: Bump, step: Bump | None
-) -> Comparison:
+def _compared(said: list[_Judged], old: File, new: File, release: Release, need: Bump, step: Bump | None) -> Comparison:
     following, file = _next(new.path, version(new.get("version")), need, beside=True)
     way_out = f"Or publish it as {following} in {file} beside this one." if need is Bump.MAJOR else ""
     verdicts = _verdicts(said, new.path, new, new, step, way_out)

@@ -95,6 +95,11 @@ def _unknown(old: str, new: str) -> Relation:
         if all(a == b for a, b in pairs):
             return Relation.SAME
         return Relation.NARROWER if any(b < a for a, b in pairs) else Relation.WIDER
+    types = physical(bases[0]), physical(bases[1])
+    if types[0] and types[1]:
+        # A size that the type does not have, as in INT(11) or TIMESTAMP(6), tells nothing about the other one.
+        found = _names(types[0], types[1], None, None)
+        return Relation.UNKNOWN if found is Relation.SAME else found
     whole = {*_SIGNED, *_UNSIGNED, None}
     if "INT8" in bases and all(physical(base) in whole for base in bases):
         return Relation.UNKNOWN  # 8 bits in Arrow, 8 bytes in PostgreSQL

@@ -370,10 +370,8 @@ def _positional(change: Change) -> bool:
     why="Readers of CSV count columns; they take one for the other.",
     todo="Keep the order.",
     bad=contract(
-        "servers: [{server: s, type: s3, format: csv}]\n"
-        "schema: [{name: orders, properties: [{name: a}, {name: b}]}]",
-        "servers: [{server: s, type: s3, format: csv}]\n"
-        "schema: [{name: orders, properties: [{name: b}, {name: a}]}]",
+        "servers: [{server: s, type: s3, format: csv}]\nschema: [{name: orders, properties: [{name: a}, {name: b}]}]",
+        "servers: [{server: s, type: s3, format: csv}]\nschema: [{name: orders, properties: [{name: b}, {name: a}]}]",
     ),
     good=table("properties: [{name: a}, {name: b}]", "properties: [{name: b}, {name: a}]"),
 )
@@ -487,9 +485,7 @@ def table_added(change: Change) -> str | None:
     why="Readers have guessed it so far, perhaps wrongly.",
     todo="Make sure that the data were like this all along, and write it down.",
     bad=column("", "customProperties: [{property: unit, value: kg}]"),
-    good=column(
-        "customProperties: [{property: unit, value: kg}]", "customProperties: [{property: unit, value: g}]"
-    ),
+    good=column("customProperties: [{property: unit, value: kg}]", "customProperties: [{property: unit, value: g}]"),
     way=Way.STRONGER,
 )
 def first_said(change: Change) -> str | None:

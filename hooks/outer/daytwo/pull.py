@@ -178,8 +178,8 @@ def _look(
         else ""
     )
     if not same and name in producer.broken:
-        error = producer.broken[name]
-        return replace(here, state=State.UNREACHABLE, said=(error.what, error.todo)), None, None
+        wrong = producer.broken[name]
+        return replace(here, state=State.UNREACHABLE, said=(wrong.what, wrong.todo)), None, None
     if not same:
         gone = (f"{given} no longer offers {show(name)} in major {number}; it offers: {producer.listed}", more)
         return replace(here, state=State.BREAKING, said=tuple(filter(None, gone))), None, None

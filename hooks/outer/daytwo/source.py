@@ -204,8 +204,8 @@ def _product(root: Path, given: str) -> _Found:
         raise UsageError(f"{given}: {error.what}", error.todo) from None
     descriptor = product.descriptor
     if descriptor is None:
-        broken = product.unreadable.get(DESCRIPTOR)
-        why = f":{broken.place.line}: {broken.why}" if broken else " does not exist"
+        reason = product.unreadable.get(DESCRIPTOR)
+        why = f":{reason.place.line}: {reason.why}" if reason else " does not exist"
         raise UsageError(f"{given}: {DESCRIPTOR}{why}", "Ask the producer, or name the contract's file.")
     found: list[Offer] = []
     broken: dict[str, UsageError] = {}

@@ -206,7 +206,7 @@ def _said(product: DataProduct, port: Port) -> str:
     """What the descriptor says of an output port."""
     descriptor = product.source.descriptor
     for entry in (descriptor.get("outputPorts") if descriptor else None) or ():
-        if entry.get("name") == port.name:
+        if (entry.get("contractId"), entry.get("version")) == (port.contract.id, port.contract.version):
             return str(entry.get("description") or "")
     return ""
 

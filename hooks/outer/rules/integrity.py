@@ -29,7 +29,7 @@ _MARKER = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
     Scope.PRODUCT,
     title="Managed files are byte for byte what the pinned standard renders from the answers.",
     why="A gate that the change it judges can edit is no gate, and an edit here is lost at the next update.",
-    todo="Undo the edit (`git checkout` the file, or `copier recopy -r :current: -A --overwrite`); "
+    todo="Undo the edit (`outer check --fix` restores the file and keeps yours aside); "
     "needs of your own have places of their own, see AGENTS.md.",
     bad=Change("outer/standard.yaml", "longest_days: 90", "longest_days: 9000"),
 )
