@@ -86,6 +86,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz_check(session: nox.Session) -> None:
+    """Judge mutated products for `-- --minutes N`: no rule may fail, hang or eat the machine."""
+    session.install("-e", ".[run]", "pip", "--group", "tests")
+    session.run("python", "tests/fuzz_check.py", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Seed one defect for each rule and clause, and write docs/reference/mutation-score.md."""
+    session.install("-e", ".[run]", "pip", "--group", "tests")
+    session.run("python", "tests/mutation.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Write the generated pages of docs/reference; `-- --check` only says whether they are up to date."""
     session.install("-e", ".")

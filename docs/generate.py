@@ -20,6 +20,8 @@ from typing import Any
 import yaml
 
 from outer.cli import _parser
+from outer.compat.rule import SELECTABLE, Category, Grade
+from outer.compat.rules import RULES as CHANGES
 from outer.rule import FAMILIES, Change, Rule
 from outer.rules import RULES
 
@@ -44,6 +46,7 @@ def pages() -> Mapping[str, str]:
     """Every generated page: file name in docs/reference -> text."""
     writers: Mapping[str, tuple[str, Callable[[], Iterable[str]]]] = {
         "rules.md": ("hooks/outer/rules/", rules),
+        "compat.md": ("hooks/outer/compat/", compat),
         "commands.md": ("hooks/outer/cli.py", commands),
         "questions.md": ("copier.yml", questions),
         "inner-yaml.md": ("hooks/outer/schemas/inner.schema.json", inner_yaml),
@@ -83,6 +86,45 @@ def rules() -> Iterator[str]:
         for rule in family:
             yield ""
             yield from _rule(rule)
+
+
+# --- compat.md ------------------------------------------------------------------------------------
+
+
+def compat() -> Iterator[str]:
+    """Every kind of change that `outer compat` knows, by category."""
+    yield "# Changes of a contract"
+    yield ""
+    yield (
+        f"The {len(CHANGES)} kinds of change that `outer compat` tells apart. A change of a kind that none of them "
+        "names is told as a doubt, never passed over. A doubt (`risky`) is settled by a waiver in "
+        "`outer/waivers.yaml`, which is the record of the decision."
+    )
+    yield ""
+    yield from _table(("grade", "means"), ((grade.value, GRADES[grade]) for grade in Grade))
+    for category in Category:
+        yield ""
+        yield f"## {category.value}"
+        yield ""
+        yield f"{SELECTABLE.get(category, 'doubts of the tool itself; always reported').capitalize()}."
+        yield ""
+        yield from _table(
+            ("id", "grade", "what it reports", "why", "what to do"),
+            (
+                (change.id, change.grade.value, change.title, change.why, change.todo)
+                for change in CHANGES
+                if change.category is category
+            ),
+        )
+
+
+GRADES = {
+    Grade.FORBIDDEN: "No version makes it good.",
+    Grade.BREAKING: "Needs a new major.",
+    Grade.RISKY: "Soft, or not decidable by machine: somebody decides and writes it down. Needs a minor.",
+    Grade.ADDITIVE: "Needs a minor.",
+    Grade.DESCRIPTIVE: "Needs a patch.",
+}
 
 
 def _families() -> Iterator[tuple[str, list[Rule]]]:

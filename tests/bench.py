@@ -142,7 +142,7 @@ def runs(product: Path) -> Row:
 
 
 def gate(folder: Path, product: Path) -> list[Row]:
-    """The gate beside other tools on the same files. Each tool says something else; the start-up is what is compared."""
+    """The gate beside other tools on the same files. They say different things; what is compared is the wait."""
     rivals = folder / "rivals"
     call(["uv", "venv", "-q", "--python", sys.executable, str(rivals)], folder)
     packages = ["datacontract-cli>=1.2", "dataproduct-cli>=0.3.2", "check-jsonschema>=0.36"]

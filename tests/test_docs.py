@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 
 from outer import errors
 from outer.cli import _parser
+from outer.compat.rules import BY_ID as CHANGES
 from outer.drift import managed_files
 from outer.product import load
 from outer.receipt import InputRecord, OutputRecord, Receipt
@@ -169,7 +170,7 @@ def unknown(text: str) -> list[str]:
                 wrong += [f"outer {named[-1]} {option}" for option in sorted(given - known[named[-1]])]
     # ORG: policies that an organisation writes for itself; 999: an example of what does not exist.
     ids = re.findall(r"\b(?!ORG)[A-Z]{3}(?!999)[0-9]{3}\b", text)
-    return wrong + [rule for rule in ids if rule not in BY_ID]
+    return wrong + [rule for rule in ids if rule not in BY_ID and rule not in CHANGES]
 
 
 @pages()

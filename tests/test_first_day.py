@@ -93,4 +93,5 @@ def test_the_hook_of_a_product_refuses_a_commit_that_breaks_the_standard(first_d
         env={**os.environ, "PRE_COMMIT_HOME": str(tmp_path.parent / "pre-commit")},
     )
     assert done.returncode == 1
-    assert "outer/standard.yaml:27" in done.stdout
+    line = next(n for n, text in enumerate(standard.read_text().splitlines(), start=1) if "longest_days: 200" in text)
+    assert f"outer/standard.yaml:{line}" in done.stdout

@@ -33,11 +33,11 @@ def managed_files(answers: File) -> Mapping[str, bytes]:
     kept = _cache_folder() / f"{key.hexdigest()}.json"
     with suppress(OSError, ValueError):
         known = json.loads(kept.read_bytes())
-        return {path: base64.b85decode(content) for path, content in known.items()}
+        return {path: base64.b64decode(content) for path, content in known.items()}
     rendered = _render(sources, answers)
     with suppress(OSError):  # a machine that keeps nothing is slower, not wrong
         kept.parent.mkdir(parents=True, exist_ok=True)
-        packed = {path: base64.b85encode(content).decode() for path, content in rendered.items()}
+        packed = {path: base64.b64encode(content).decode() for path, content in rendered.items()}
         with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False, mode="w") as file:
             json.dump(packed, file)
         os.replace(file.name, kept)

@@ -56,7 +56,7 @@ class Document:
 
     value: Any
     places: Mapping[Pointer, Any]
-    """Way to a value -> mark of its start, as libyaml gives it; `place` makes a `Place` of the few that are asked for."""
+    """Way to a value -> mark of its start, as libyaml gives it; `place` makes a `Place` of those that are asked for."""
 
     def place(self, pointer: Pointer) -> Place:
         """Place of the value at `pointer`, or of the nearest parent that exists."""
@@ -87,10 +87,9 @@ def _bytes(path: Path, root: Path) -> bytes:
             raise Unreadable("it is not a regular file", "Put a YAML file in its place.")
         with resolved.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Unreadable(
-            f"the file cannot be opened ({error.strerror})", "Check that it exists and may be read."
-        ) from None
+    except (OSError, RuntimeError) as error:  # before Python 3.13 a link to itself is a RuntimeError
+        why = getattr(error, "strerror", None) or "a link that leads to itself"
+        raise Unreadable(f"the file cannot be opened ({why})", "Check that it exists and may be read.") from None
     if len(data) > MAX_BYTES:
         raise Unreadable(f"the file is larger than {MAX_BYTES // 1024} KiB", "Split it, or remove what is not YAML.")
     return data

@@ -89,8 +89,12 @@ def open_findings(report: Report) -> tuple[Finding, ...]:
 
 
 def plain(words: str) -> str:
-    """`words` on one line and printable: no text of a file may steer a terminal or begin a line of a log."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    """`words` on one line and printable: no text of a file may steer a terminal or begin a line of a log.
+
+    A line that begins with two colons is a command to GitHub, so they are kept from its start.
+    """
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    return f"./{text}" if text.lstrip().startswith("::") else text
 
 
 def sentence(words: str) -> str:

@@ -58,6 +58,11 @@ def known(subject: Subject) -> Iterator[Said]:
     from outer.rules import BY_ID
 
     name = subject.text("rule")
+    if name and name not in BY_ID:
+        from outer.compat.rules import BY_ID as CHANGES  # only now: most waivers are for findings of this gate
+
+        if name in CHANGES:
+            return
     if name and (name not in BY_ID or name.startswith("WAI")):
         yield Said(f"{show(name)} is not the id of a rule that can be waived", ("rule",))
 
