@@ -31,7 +31,7 @@ def call(cwd: Path, *command: str, **environment: str) -> subprocess.CompletedPr
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A product made by the command line of the README from a git URL at a tag, and committed."""
     folder = tmp_path_factory.mktemp("first-day")
-    suite = clone(folder / "suite")
+    suite = clone(folder / "suite.git")  # Copier knows a URL as git by this ending
     product = folder / "flight-punctuality"
     call(
         folder,
