@@ -266,7 +266,24 @@ def widened(target: Path, product: Path) -> Path:
     return target
 
 
-def first_data(folder: Path, suite: Path, *, cold: bool) -> float:
+def hostile() -> str:
+    """The slowest refusal among the hostile files of the tests, in milliseconds."""
+    from outer.yamlfile import Unreadable, parse
+    from test_yamlfile import HOSTILE
+
+    slowest = 0.0
+    for data, _ in HOSTILE.values():
+        start = time.perf_counter()
+        try:
+            parse(data)
+        except Unreadable:
+            slowest = max(slowest, time.perf_counter() - start)
+        else:
+            sys.exit("bench: a hostile file was read")
+    return f"| slowest refusal of {len(HOSTILE)} hostile files | {slowest * 1000:.1f} ms | ≤ 50 ms |\n"
+
+
+def first_data(folder: Path, suite: Path, *, cold: bool, uv: bool = True) -> float:
     """Seconds from `copier copy` to published data through the product's own noxfile."""
     home = folder / f"home-{time.monotonic_ns()}"
     home.mkdir()
@@ -274,6 +291,9 @@ def first_data(folder: Path, suite: Path, *, cold: bool) -> float:
     if cold:
         environment["UV_CACHE_DIR"] = str(home / "uv")
         environment["PIP_CACHE_DIR"] = str(home / "pip")
+    if not uv:
+        paths = os.environ["PATH"].split(os.pathsep)
+        environment["PATH"] = os.pathsep.join(path for path in paths if not Path(path, "uv").exists())
     product = folder / f"product-{time.monotonic_ns()}"
     start = time.perf_counter()
     copier = [sys.executable, "-m", "copier", "copy", "-q", "--defaults", "-d", "blueprint=polars"]
@@ -301,13 +321,13 @@ def main() -> None:
         print("bench: from nothing to data", file=sys.stderr)
         cold = statistics.median(first_data(folder, suite, cold=True) for _ in range(3))
         warm = statistics.median(first_data(folder, suite, cold=False) for _ in range(3))
-    report(rows, sizes, cold, warm)
+        pip = statistics.median(first_data(folder, suite, cold=True, uv=False) for _ in range(3))
+    report(rows, sizes + hostile(), cold, warm, pip)
 
 
-def report(rows: list[Row], sizes: str, cold: float, warm: float) -> None:
+def report(rows: list[Row], sizes: str, cold: float, warm: float, pip: float) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     lines = "\n".join(row.line for row in rows)
-    installer = "uv" if shutil.which("uv") else "pip"
     REPORT.write_text(
         f"""\
 # Benchmarks
@@ -316,7 +336,7 @@ Made by `nox -s bench`; never edited by hand. Medians of whole processes, {ROUND
 turns. Read the ratios; seconds depend on the machine.
 
 Machine: {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, Python \
-{platform.python_version()}, installer {installer}. Date: {datetime.now(UTC).date()}.
+{platform.python_version()}. Date: {datetime.now(UTC).date()}.
 
 | what | s | against | s | ratio | difference s | goal |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -328,8 +348,9 @@ From nothing to data: `copier copy`, then `python3 noxfile.py -s run` in the new
 
 | caches | s | goal |
 | --- | --- | --- |
-| empty home, empty package caches, packages from the network | {cold:.1f} | ≤ 60 |
-| empty home, warm package caches | {warm:.1f} | ≤ 15 |
+| empty home, empty package caches, packages from the network, with uv | {cold:.1f} | ≤ 60 |
+| the same without uv, by pip | {pip:.1f} | ≤ 60 |
+| empty home, warm package caches, with uv | {warm:.1f} | ≤ 15 |
 """,
         encoding="utf-8",
     )
