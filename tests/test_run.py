@@ -461,7 +461,12 @@ def test_a_stopped_run_stops_its_workloads_and_leaves_the_old_version(tmp_path: 
     good = published(root)
     (root / "inner/job.py").write_text("import time\nfrom pathlib import Path\n" + CHILD + "time.sleep(600)")
     command, environment = outer_command(root, "run")
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    # A shell that started the tests in the background has switched SIGINT off, and nohup SIGHUP; children inherit that.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(number, before)
     child = int(wait_for(root / "inner/pid"))
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
