@@ -146,6 +146,16 @@ def test_a_pin_to_another_version_than_the_command_is_a_finding(pin: str, produc
     assert "INT002" in ids(judged(product))
 
 
+def test_managed_files_of_another_version_are_not_judged(product: Path) -> None:
+    apply(product, BY_ID["INT001"].bad)
+    assert "INT001" in ids(judged(product))
+    apply(product, Change(".copier-answers.yml", "_commit: v0.1.0", "_commit: v0.0.9"))
+    result = judged(product)
+    assert "INT001" not in ids(result)
+    (finding,) = (f for f in result.findings if f.rule == "INT002")
+    assert "`python3 noxfile.py -s check`" in finding.todo
+
+
 @pytest.mark.parametrize("pin", ["v0.1.0-3-gabcdef0", "abcdef0"])
 def test_a_pin_to_a_commit_between_versions_is_none(pin: str, product: Path) -> None:
     apply(product, Change(".copier-answers.yml", "_commit: v0.1.0", f"_commit: {pin}"))

@@ -1124,8 +1124,31 @@ def test_findings_say_where_what_and_what_to_do(repo: Path) -> None:
     assert finding.message == "column `amount` is no longer required"
     assert "2.0.0" in finding.todo
     assert "outer/contracts/output/orders.v2.odcs.yaml" in finding.todo
-    needed = "contract orders: 1.2.0 to 1.2.0 is too small; it needs major: 2.0.0, in outer/contracts/output/orders.v2"
+    needed = "contract orders: still 1.2.0; it needs a major: 2.0.0, in outer/contracts/output/orders.v2"
     assert needed in report.text(colour=False)
+    behind = next(f for f in report.findings if f.rule == "REL007")
+    assert "is still 1.2.0" in behind.message
+    assert "outer bump" in behind.todo
+
+
+def test_what_breaks_in_a_draft_is_explained(repo: Path) -> None:
+    edit(repo, {"orders": {"status": "draft"}})
+    commit(repo)
+    edit(repo, {"orders": {"columns/note": {"name": "remark", "logicalType": "string"}}})
+    report = compare(repo, base="HEAD")
+    text = report.text(colour=False)
+    assert "note SCH002" in text
+    assert text.count("contract orders is a draft at the base: what breaks in it is a note and asks for a minor") == 1
+    told = [c for c in json.loads(report.as_json())["comparisons"] if c["kind"] == "contract"]
+    assert [(c["draft"], bool(c["explanation"])) for c in told if c["name"] == "orders"] == [(True, True)]
+
+
+def test_a_custom_property_that_came_or_went_is_not_called_changed(repo: Path) -> None:
+    edit(repo, {"orders": {"customProperties": [{"property": "title", "value": "Orders"},
+                                                {"property": "colour", "value": "red"}]}})  # fmt: skip
+    messages = [f.message for f in compare(repo).findings]
+    assert "`title` of contract `orders` was added" in messages
+    assert "no rule knows `colour` of contract `orders`: red was added" in [m.replace("`red`", "red") for m in messages]
 
 
 def test_what_was_removed_is_shown_where_it_stood(repo: Path) -> None:

@@ -348,8 +348,17 @@ def test_an_active_product_is_told_to_activate_the_contract(product: Path) -> No
     result = add_output(product, "daily_orders")
     assert any("(VER003)" in one.what for one in result.left)
     assert {c.split(": ")[1] for c in suite_repo.complaints(product)} == {"VER003"}
-    change(product / "outer/contracts/output/daily_orders.v1.odcs.yaml", ("status: draft", "status: active"))
+    made = product / "outer/contracts/output/daily_orders.v1.odcs.yaml"
+    change(made, ("status: draft", "status: active"))
+    assert {c.split(": ")[1] for c in suite_repo.complaints(product)} == {"DES008"}, "an active promise says nothing"
+    say_what_was_left(product)
     assert suite_repo.complaints(product) == []
+
+
+def say_what_was_left(product: Path) -> None:
+    """Put words where `outer add` left them to the team."""
+    for path in (product / DESCRIPTOR, *(product / "outer/contracts/output").iterdir()):
+        path.write_text(path.read_text(encoding="utf-8").replace("The team still has to say", "It is known"), "utf-8")
 
 
 def test_one_of_several_workloads_has_to_be_named(product: Path) -> None:
@@ -744,6 +753,29 @@ def test_a_compatible_change_is_told_and_taken_on_demand(consumer: Path, produce
     assert state(pulled(consumer)) is State.SAME
 
 
+COLUMN = "      - {name: gates, logicalType: integer, physicalType: BIGINT, description: Gates., "
+COLUMN += "classification: internal}\n"
+
+
+def test_the_sample_follows_the_columns_or_is_left_to_the_team(consumer: Path, producer: Path) -> None:
+    raised(producer, "1.1.0", ("    quality:\n", f"{COLUMN}    quality:\n"))
+    shutil.copytree(consumer, kept := consumer.parent / "kept", symlinks=True)
+    report = pulled(kept, dry_run=False)
+    assert SAMPLE not in report.files
+    assert SAMPLE in places(report)
+    assert "gates" in report.text()
+    assert (kept / SAMPLE).read_bytes() == (consumer / SAMPLE).read_bytes()
+    columns = [c["name"] for c in parse((producer / THEIRS).read_bytes()).value["schema"][0]["properties"]]
+    shutil.rmtree(producer / "data")
+    values = ", ".join(f"range AS {name}" for name in columns)
+    publish(producer, f"SELECT {values} FROM range(20)")  # noqa: S608 (own names)
+    report = pulled(consumer, dry_run=False)
+    assert set(report.files) == {PINNED, SAMPLE, DESCRIPTOR}
+    assert SAMPLE not in places(report)
+    assert duckdb.read_parquet(str(consumer / SAMPLE)).columns == columns
+    assert suite_repo.complaints(consumer) == []
+
+
 def test_a_breaking_change_is_told_and_taken_only_by_name(consumer: Path, producer: Path) -> None:
     raised(producer, "1.1.0", OPTIONAL)
     report = pulled(consumer, dry_run=False)
@@ -940,6 +972,7 @@ def test_a_product_without_a_commit_has_nothing_to_compare_with(tmp_path: Path) 
 def test_only_the_port_that_changed_is_raised(active: Path) -> None:
     add_output(active, "daily_orders")
     change(active / "outer/contracts/output/daily_orders.v1.odcs.yaml", ("status: draft", "status: active"))
+    say_what_was_left(active)
     suite_repo.commit(active)
     refused(active, lambda: bumped(active, to="minor"), "2 output ports", "carrier_punctuality, daily_orders")
     refused(active, lambda: bumped(active, ["daily_orders"], to="major"), "one major runs through product and ports")

@@ -216,7 +216,7 @@ def test_huge_files_are_refused_or_passed_over(product: Path) -> None:
     (product / "inner/uv.lock").write_bytes(b'name = "x"\n' * 5_000_000)
     done = call(product)
     assert done.returncode == 1, done.stderr
-    assert "larger than 1024 KiB" in done.stdout
+    assert "larger than 1 MiB" in done.stdout
 
 
 SLOW_TEXTS = {

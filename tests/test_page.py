@@ -376,12 +376,13 @@ def test_an_environment_that_no_contract_names_is_refused(published: Path) -> No
 
 
 def test_a_page_that_cannot_be_written_is_one_clear_error(published: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="there is no folder"):
         page(published, target=published / "README.md" / "page.html", talk=TALK)
 
 
 def test_the_command_prints_where_the_page_is(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = published / "site" / "index.html"
+    target.parent.mkdir()
     assert cli.main(["page", "--product", str(published), "--to", str(target)]) == 0
     assert capsys.readouterr().out.strip() == str(target)
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")

@@ -298,6 +298,24 @@ def test_explain_says_what_why_and_what_to_do_with_a_bad_and_a_good_example(
     assert "          description: Flights scheduled on the day, each counted once." in good
 
 
+def test_explain_knows_the_rules_of_compatibility_and_list_says_where_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from outer.compat.rules import BY_ID as KINDS
+    from outer.compat.rules import RULES as CHANGES
+
+    for kind in CHANGES:
+        text = policy.explain(kind.id, TODAY, "text")
+        for words in (kind.title, kind.why, kind.todo, kind.grade, kind.category):
+            assert words in text
+    code, out, _ = run(capsys, "explain", "sch002", "--format", "json")
+    said = json.loads(out)
+    assert (code, said["id"], said["grade"]) == (0, "SCH002", "breaking")
+    assert said["bad"]["old"] == KINDS["SCH002"].bad.old
+    assert f"`outer compat` has {len(CHANGES)} more" in run(capsys, "list")[1]
+    assert not set(KINDS) & set(BY_ID)
+
+
 @pytest.mark.parametrize("kind", ["a missing file", "a new file"])
 def test_explain_shows_files_that_come_and_go(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

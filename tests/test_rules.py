@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from outer.check import check
-from outer.finding import Finding
-from outer.product import DESCRIPTOR, INNER, WAIVERS, load
+from outer.finding import Finding, Level
+from outer.product import ANSWERS, DESCRIPTOR, INNER, STANDARD, WAIVERS, load
 from outer.rule import Change
 from outer.rules import BY_ID
+from outer.rules.describe import PENDING
 from outer.rules.reading import AIRLINES, CONTRACT, FLIGHTS, matches
 from outer.rules.secret import found as secrets
 from outer.rules.supply import GITLAB, WORKFLOW
@@ -925,3 +926,50 @@ def test_a_finding_in_another_file_names_the_place_there(product: Path) -> None:
     lines = (product / CONTRACT).read_text().splitlines()
     assert "element" in lines[finding.place.line - 1]
     assert "\n" not in finding.message
+
+
+PENDING_TEXT = f"{PENDING} what it is for."
+
+
+def test_a_text_that_the_team_still_has_to_write_counts_once_its_promise_is_active(product: Path) -> None:
+    for path, old in ((CONTRACT, "  usage: One row"), (DESCRIPTOR, "  usage: Read")):
+        Change(path, old, f"  usage: {PENDING_TEXT} #").apply(product)
+    port = "    description: Punctuality of each airline"
+    Change(DESCRIPTOR, port, f"    description: {PENDING_TEXT} #").apply(product)
+    assert findings(product, "DES008") == ()
+    Change(DESCRIPTOR, "status: draft #", "status: active #").apply(product)
+    # The port is not promised as long as its contract is a draft.
+    assert [(f.path, f.level) for f in findings(product, "DES008")] == [(DESCRIPTOR, Level.ERROR)]
+    Change(CONTRACT, "status: draft", "status: active").apply(product)
+    assert [f.path for f in findings(product, "DES008")] == [CONTRACT, DESCRIPTOR, DESCRIPTOR]
+
+
+@pytest.mark.parametrize("path", [DESCRIPTOR, STANDARD, INNER, WAIVERS, ANSWERS, CONTRACT, FLIGHTS])
+def test_a_file_that_cannot_be_read_is_one_finding_and_not_many(path: str, product: Path) -> None:
+    (product / path).write_text("a: [\n")
+    found = {f.rule for f in check(load(product), TODAY).findings}
+    assert found == ({"REA001", "INT001"} if path == STANDARD else {"REA001"})
+
+
+@pytest.mark.parametrize("path", [DESCRIPTOR, STANDARD, INNER, WAIVERS, ANSWERS])
+def test_a_file_that_is_not_there_is_one_finding_and_not_many(path: str, product: Path) -> None:
+    (product / path).unlink()
+    found = {f.rule for f in check(load(product), TODAY).findings}
+    assert found == ({"REA002", "INT001"} if path == STANDARD else {"REA002"})
+
+
+def test_a_file_that_cannot_be_read_is_explained_once(product: Path) -> None:
+    (product / CONTRACT).write_text("a: [\n")
+    (finding,) = check(load(product), TODAY, (BY_ID["REA001"],)).findings
+    assert finding.message.endswith("; mend the syntax at this place")
+    assert "mend" not in finding.todo.casefold()
+
+
+def test_a_file_that_is_too_large_is_told_the_limit_in_mib(product: Path) -> None:
+    (product / CONTRACT).write_text("#" * (1024 * 1024 + 1))
+    (finding,) = check(load(product), TODAY, (BY_ID["REA001"],)).findings
+    assert "larger than 1 MiB" in finding.message
+
+
+def test_rules_that_the_engine_applies_share_one_check() -> None:
+    assert BY_ID["BAS003"].check is BY_ID["WAI004"].check

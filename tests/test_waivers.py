@@ -277,6 +277,18 @@ def test_a_waived_finding_stays_with_its_waiver(product: Path) -> None:
     assert "CON003" not in {finding.rule for finding in report.baselined}
 
 
+@pytest.mark.parametrize("place", [CONTRACT, "outer/*"])
+def test_a_baseline_does_not_take_what_an_expired_waiver_names(place: str, product: Path) -> None:
+    undescribed(product)
+    waive(product, expires="2029-12-31", place=place)
+    BY_ID["CON006"].bad.apply(product)
+    assert adopt(product) == 1
+    report = judged(product)
+    assert "CON003" in ids(report)
+    assert "CON006" in {finding.rule for finding in report.baselined}
+    assert "CON003" not in {finding.rule for finding in report.baselined}
+
+
 def test_a_product_in_order_needs_no_baseline(product: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt(product) == 2
     assert "nothing that a baseline could accept" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from typing import Any
 from outer.errors import UsageError
 from outer.finding import Finding, Level, fingerprints
 from outer.product import File, Product, lookup
-from outer.waivers import NEVER_WAIVED, day
+from outer.waivers import NEVER_WAIVED, day, waivers
 from outer.yamlfile import Unreadable, read
 
 BASELINE = "outer/baseline.yaml"
@@ -109,7 +109,8 @@ def apply(findings: Sequence[Finding], baseline: Baseline, as_of: date) -> tuple
 def write(product: Product, findings: Sequence[Finding], as_of: date) -> int:
     """Write the baseline of `product`: all of `findings` when it has none, else those of its own that are still there.
 
-    `findings` are those of the whole product, judged on the day `as_of`. Returns how many it holds; a baseline that has
+    `findings` are those of the whole product, judged on the day `as_of`; what a waiver names, in force or not, stays
+    with the waiver. Returns how many it holds; a baseline that has
     become empty is deleted. Raises `UsageError` when nothing needs a baseline, when nobody answers for it, or when the
     one that is there cannot be read.
     """
@@ -119,10 +120,13 @@ def write(product: Product, findings: Sequence[Finding], as_of: date) -> int:
         raise UsageError(
             f"{BASELINE}:{error.place.line}: {error.why}", "Mend it, or delete it to start again from all findings."
         ) from None
+    named = waivers(product)  # an expired one too: a finding does not go from one way of being accepted to the other
     held = [
         (finding, fingerprint)
         for finding, fingerprint in zip(findings, fingerprints(findings), strict=True)
-        if _may_hold(finding) and (finding.baselined or not finding.waived)
+        if _may_hold(finding)
+        and (finding.baselined or not finding.waived)
+        and not any(waiver.covers(finding) for waiver in named)
     ]
     if before is not None:
         known = {(entry.rule, entry.fingerprint) for entry in before.entries}
@@ -130,7 +134,8 @@ def write(product: Product, findings: Sequence[Finding], as_of: date) -> int:
     elif not held:
         raise UsageError(
             "there is nothing that a baseline could accept",
-            f"The product is in order, or what is wrong with it has to be mended first ({', '.join(NEVER_ACCEPTED)}).",
+            f"The product is in order, or what is wrong with it has to be mended first ({', '.join(NEVER_ACCEPTED)}), "
+            f"or a waiver names it, in force or expired.",
         )
     if held:
         terms = _terms(product, as_of) if before is None else _kept(before)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from outer import __version__
 from outer.errors import FINDINGS, INTERNAL, PASS, OuterError, UsageError
+from outer.talk import Talk, mute, put
 
 _EXIT_CODES = """\
 exit codes: 0 pass, 1 findings, 2 usage or configuration, 3 nothing checked, 4 internal error"""
@@ -23,8 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default those of the process) name; return its exit code."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
+    options.talk = Talk(quiet=options.quiet, verbose=options.verbose)
     try:
-        return command(options)
+        try:
+            code = command(options)
+            put()  # what is still on its way must not fail unseen at the very end
+        finally:
+            options.talk.close()  # an error begins on a line of its own
+        return code
     except OuterError as error:
         print(f"outer: {error}", file=sys.stderr)
         return error.exit_code
@@ -33,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute()
         return PASS
     except Exception as error:  # the last line of defence: one sentence, and the traceback on demand
         if os.environ.get("OUTER_TRACEBACK"):
@@ -226,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
         "--since", type=_day, metavar="DATE", help="compute only days from DATE on, keep published older ones"
     )
     running.add_argument(
-        "--wait", type=float, default=60, metavar="SECONDS", help="wait this long for another run (default: 60)"
+        "--wait", type=_seconds, default=60, metavar="SECONDS", help="wait this long for another run (default: 60)"
     )
     running.add_argument("--no-setup", action="store_true", help="skip the inner's `setup` command")
 
@@ -248,7 +255,7 @@ def _parser() -> argparse.ArgumentParser:
         "page",
         _page,
         "write the product's page, one HTML file that needs nothing else",
-        ["outer page", "outer page --to site/index.html"],
+        ["outer page", "outer page --to index.html"],
     )
     environment(paging)
     paging.add_argument("--to", type=Path, metavar="FILE", help="default: data/<env>/page.html")
@@ -271,6 +278,16 @@ def _instant(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2030-01-31T08:00") from None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):  # nor is "nan" a time
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
+    return value
 
 
 def _input(text: str) -> tuple[str, Path]:
@@ -330,13 +347,13 @@ def _policy(options: argparse.Namespace) -> int:
             "For example: outer policy explain CON003",
         )
     if options.what == "explain":
-        print(policy.explain(options.id, _as_of(options), options.format))
+        put(policy.explain(options.id, _as_of(options), options.format))
         return PASS
     if options.what == "list":
-        print(policy.listing(options.family, options.stage, _as_of(options), options.format))
+        put(policy.listing(options.family, options.stage, _as_of(options), options.format))
         return PASS
     trials = policy.try_out(options.family, _as_of(options))
-    print("\n".join(policy.lines(trials, verbose=options.verbose)))
+    put("\n".join(policy.lines(trials, verbose=options.verbose)))
     return FINDINGS if any(trial.wrong for trial in trials) else PASS
 
 
@@ -355,63 +372,58 @@ def _compat(options: argparse.Namespace) -> int:
         report.as_json() if options.format == "json" else report.text(colour=_colour(sys.stdout), quiet=options.quiet)
     )
     if text:
-        print(text)
+        put(text)
     return report.exit_code
 
 
 def _add(options: argparse.Namespace) -> int:
     from outer.daytwo.add import add_input_port, add_output_port
-    from outer.talk import Talk
 
-    talk = Talk(quiet=options.quiet, verbose=options.verbose)
     if options.what == "output-port":
         if options.origin:
             raise UsageError("--from belongs to an input port", "Leave it out, or add an input port.")
-        changed = add_output_port(options.product, options.name, talk=talk, workload_name=options.workload)
+        changed = add_output_port(options.product, options.name, talk=options.talk, workload_name=options.workload)
     else:
         if not options.origin:
             raise UsageError("an input port needs its producer", "Name it with --from: a folder, a file or a URL.")
         changed = add_input_port(
-            options.product, options.origin, options.name, talk=talk, workload_name=options.workload
+            options.product, options.origin, options.name, talk=options.talk, workload_name=options.workload
         )
-    print(changed.text())
+    put(changed.text())
     return PASS
 
 
 def _pull(options: argparse.Namespace) -> int:
     from outer.daytwo.pull import pull
-    from outer.talk import Talk
 
     report = pull(
         options.product,
         options.ports,
-        talk=Talk(quiet=options.quiet, verbose=options.verbose),
+        talk=options.talk,
         dry_run=not options.write,
         origin=options.origin,
     )
-    print(report.text())
+    put(report.text())
     return report.exit_code
 
 
 def _bump(options: argparse.Namespace) -> int:
     from outer.daytwo.bump import bump
-    from outer.talk import Talk
 
     changed = bump(
         options.product,
         options.ports,
         to=options.to,
-        talk=Talk(quiet=options.quiet, verbose=options.verbose),
+        talk=options.talk,
         base=options.base,
         sunset=options.sunset,
     )
-    print(changed.text())
+    put(changed.text())
     return PASS
 
 
 def _run(options: argparse.Namespace) -> int:
     from outer.run import run
-    from outer.talk import Talk
 
     given = dict(options.input)
     if len(given) != len(options.input):
@@ -423,39 +435,35 @@ def _run(options: argparse.Namespace) -> int:
         since=options.since,
         wait=options.wait,
         setup=not options.no_setup,
-        talk=Talk(quiet=options.quiet, verbose=options.verbose),
+        talk=options.talk,
     )
     for output in receipt.outputs:
-        print(output.location)
+        put(output.location)
     return PASS
 
 
 def _test(options: argparse.Namespace) -> int:
     from outer.run import test
-    from outer.talk import Talk
 
-    test(options.product, talk=Talk(quiet=options.quiet, verbose=options.verbose))
+    test(options.product, talk=options.talk)
     return PASS
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from outer.talk import Talk
     from outer.verify import verify
 
     verdict = verify(
         options.product,
         environment=options.env,
         as_of=options.as_of,
-        talk=Talk(quiet=options.quiet, verbose=options.verbose),
+        talk=options.talk,
     )
-    print(verdict.as_json() if options.format == "json" else verdict.text(colour=_colour(sys.stdout)))
+    put(verdict.as_json() if options.format == "json" else verdict.text(colour=_colour(sys.stdout)))
     return PASS if verdict.passed else FINDINGS
 
 
 def _page(options: argparse.Namespace) -> int:
     from outer.page import page
-    from outer.talk import Talk
 
-    talk = Talk(quiet=options.quiet, verbose=options.verbose)
-    print(page(options.product, environment=options.env, target=options.to, as_of=options.as_of, talk=talk))
+    put(page(options.product, environment=options.env, target=options.to, as_of=options.as_of, talk=options.talk))
     return PASS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +10,11 @@ from pathlib import Path
 from outer import baseline, report
 from outer.check import Report, check
 from outer.errors import FINDINGS, INTERNAL, PASS, NothingChecked, UsageError
+from outer.machine import save
 from outer.metrics import metrics
 from outer.product import Product, load
 from outer.selection import select
+from outer.talk import put
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _fixed(product: Product, wish: Wish) -> Product:
 
     fixes = plan(product)
     for fix in fixes:
-        _print(_coloured(fix.diff.rstrip("\n"), wish.colour))
+        put(_coloured(fix.diff.rstrip("\n"), wish.colour))
     if not fixes:
         _say("there is nothing that a machine could mend", wish)
     elif wish.dry_run:
@@ -98,7 +99,7 @@ def _fixed(product: Product, wish: Wish) -> Product:
         _say(f"{report.count(len(fixes), 'file')} changed{where}", wish)
         product = load(product.root)
     if fixes and not wish.quiet:
-        _print("")
+        put("")
     return product
 
 
@@ -126,39 +127,23 @@ def _write(result: Report, product: Product, wish: Wish) -> None:
     if wish.output is not None:
         _save(wish.output, text, product)
     elif text:
-        _print(text)
+        put(text)
     if (wish.output is not None or wish.format != "text") and not wish.quiet:
         print(f"outer: {report.summary(result)}", file=sys.stderr)
 
 
 def _save(path: Path, text: str, product: Product) -> None:
     """Write the report to `path`, whole or not at all; never over a file that the product is made of."""
-    from tempfile import NamedTemporaryFile
-
     target = path.resolve()
     if target.is_dir() or not target.parent.is_dir():
         raise UsageError(f"--output {path}: there is no folder for such a file", "Name a file in a folder that exists.")
     for folder in ("outer", "inner"):
         if target.is_relative_to(product.root / folder):
             raise UsageError(f"--output {path}: {folder}/ holds the product, not reports", "Name a file elsewhere.")
-    try:
-        with NamedTemporaryFile(
-            "w", dir=target.parent, prefix=f".{target.name}.", delete=False, encoding="utf-8", newline="\n"
-        ) as file:
-            file.write(f"{text}\n" if text else "")
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, target)
-    except OSError as error:
-        raise UsageError(f"--output {path}: it cannot be written ({error.strerror})", "Name another file.") from None
+    data = f"{text}\n" if text else ""
+    save(target, data.encode(), todo="Name another file: --output FILE.")
 
 
 def _say(words: str, wish: Wish) -> None:
-    sys.stdout.flush()
     if not wish.quiet:
         print(f"outer: {words}", file=sys.stderr)
-
-
-def _print(text: str) -> None:
-    """Print `text`, on a terminal that cannot show all of it as well."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import os
+import secrets
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from outer.errors import UsageError
@@ -22,9 +24,33 @@ def require(*packages: str) -> None:
         )
 
 
+def save(path: Path, data: bytes, *, todo: str) -> None:
+    """Write the file at `path`, which a person has named, whole or not at all, and leave nothing beside it.
+
+    Raises `UsageError` with the advice `todo` where it cannot be written, or where `path` is or leads to something
+    other than a file, like a device or a pipe: those are not there to be replaced.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: it cannot be written (it is there already, and is no regular file)", todo)
+        try:
+            with part.open("xb") as file:
+                file.write(data)
+            os.replace(part, path)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+    except OSError as error:
+        raise UsageError(f"{path}: it cannot be written ({error.strerror})", todo) from None
+
+
 @contextmanager
-def foreseen(place: Path) -> Iterator[None]:
-    """Turn what the machine does not allow at `place` into one `UsageError`."""
+def foreseen(place: Path, current: Path | None = None) -> Iterator[None]:
+    """Turn what the machine does not allow at `place` into one `UsageError`.
+
+    `current` leads to the published version, if there is one; None: nothing here has to do with publishing.
+    """
     try:
         yield
     except OSError as error:
@@ -35,7 +61,13 @@ def foreseen(place: Path) -> Iterator[None]:
             todo = "Give the user who runs the product the right to write there."
         else:
             todo = "Look at this place, and run again."
-        raise UsageError(f"{where}: {why}; the last good version is still published", todo) from None
+        if current is None:
+            outcome = ""
+        elif os.path.exists(current):
+            outcome = "; the last good version is still published"
+        else:
+            outcome = "; nothing was published"
+        raise UsageError(f"{where}: {why}{outcome}", todo) from None
 
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -7,17 +7,17 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from difflib import unified_diff
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outer import __version__, suite
 from outer.check import check
 from outer.drift import _only_this_configuration
-from outer.errors import NothingChecked, OuterError
+from outer.errors import NothingChecked, OuterError, UsageError
 from outer.product import ANSWERS, load
 from outer.report import HOME, reference
 from outer.rule import FAMILIES, Rule, Stage
@@ -25,8 +25,15 @@ from outer.rules import RULES
 from outer.selection import known, select
 from outer.waivers import NEVER_WAIVED
 
+if TYPE_CHECKING:
+    from outer.compat.rule import Example
+    from outer.compat.rule import Rule as Kind
+
 FORMAT = 1
 """Version of the JSON that `list` and `explain` write; new keys alone do not change it."""
+
+COMPAT = "docs/reference/compat.md"
+"""The page of the rules of `outer compat`."""
 
 _EXAMPLES = "polars"
 """The blueprint of the fresh product that the examples are changes of."""
@@ -52,15 +59,26 @@ def listing(families: Iterable[str], stages: Iterable[str], as_of: date, format:
         lines += [f"  {rule.id}  {rule.level:7}  {_stage(rule, as_of)}  {rule.title}" for rule in rules]
         lines.append("")
     lines.append(f"{len(chosen)} rules, as of {as_of}. `outer policy explain ID` says more of one.")
+    from outer.compat.rules import RULES as KINDS  # here, since only two of the commands need them
+
+    lines.append(f"`outer compat` has {len(KINDS)} more, for changes: {COMPAT}")
     return "\n".join(lines)
 
 
 def explain(name: str, as_of: date, format: str) -> str:  # noqa: A002 (the word of the command line)
     """What the rule `name` asks for, why, and what to do, with a bad and a good example; as text or JSON.
 
-    Raises `UsageError` where there is no such rule.
+    A rule of `outer compat` is explained as well. Raises `UsageError` where there is no such rule.
     """
-    rule = known(name)
+    try:
+        rule = known(name)
+    except UsageError:
+        from outer.compat.rules import BY_ID as KINDS
+
+        kind = KINDS.get(name.upper())
+        if kind is None:
+            raise
+        return _explained(kind, format)
     if format == "json":
         return json.dumps({"format": FORMAT, "outer": __version__, **_entry(rule, as_of)}, indent=2)
     end = f", an error from {rule.enforced_from}" if rule.stage(as_of) is Stage.GRACE else ""
@@ -89,6 +107,69 @@ def explain(name: str, as_of: date, format: str) -> str:  # noqa: A002 (the word
             *(f"  {line}".rstrip() for line in good),
         ]
     )
+
+
+def _explained(kind: Kind, format: str) -> str:  # noqa: A002
+    """What a rule of `outer compat` reports."""
+    from outer.compat.rule import SELECTABLE
+
+    where = f"{HOME}/blob/v{__version__}/{COMPAT}#{kind.category}"
+    if format == "json":
+        entry = {
+            "id": kind.id,
+            "title": kind.title,
+            "grade": kind.grade,
+            "category": kind.category,
+            "way": kind.way,
+            "since": kind.since,
+            "why": kind.why,
+            "todo": kind.todo,
+            "reference": where,
+            "bad": asdict(kind.bad),
+            "good": asdict(kind.good),
+        }
+        return json.dumps({"format": FORMAT, "outer": __version__, **entry}, indent=2)
+    bump = kind.grade.bump
+    need = "no version makes it good" if kind.grade == "forbidden" else f"needs a {bump.word}"
+    return "\n".join(
+        [
+            f"{kind.id}  {kind.title}",
+            "",
+            f"  grade     {kind.grade}: {need}",
+            f"  category  {kind.category}: {SELECTABLE.get(kind.category, 'doubts of the tool itself')}",
+            "  judges    a change, in `outer compat`",
+            f"  since     {kind.since}",
+            f"  reference {where}",
+            "",
+            "Why",
+            f"  {kind.why}",
+            "",
+            "What to do",
+            f"  {kind.todo}",
+            "",
+            "Reported, for example",
+            *_change(kind.bad),
+            "",
+            "Not reported, for example",
+            *_change(kind.good),
+        ]
+    )
+
+
+def _change(example: Example) -> Iterator[str]:
+    """The lines of `example`: where it is, what was, and what is."""
+    yield f"  {example.at}"
+    sides = [("before", example.old), ("after", example.new)]
+    if example.released is not None:
+        sides.insert(0, ("released", example.released))
+    if example.beside is not None:
+        sides.append(("beside it", example.beside))
+    if example.shallow:
+        yield "  in a shallow clone"
+    for word, text in sides:
+        yield f"    {word}"
+        shown = "(gone)" if text is None else text.strip() or "(nothing)"
+        yield from (f"      {line}" for line in shown.splitlines())
 
 
 @dataclass(frozen=True)

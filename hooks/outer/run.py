@@ -57,7 +57,7 @@ def run(
     locations = resolve(product, environment, inputs or {})
     area, started = Area(locations.root), datetime.now(UTC)
     job = _Job(product, locations, area, environment, since, started, publish.new_run_id(started), talk)
-    with foreseen(area.root), stoppable(), publish.locked(area, job.run_id, wait, talk) as lock:
+    with foreseen(area.root, area.current), stoppable(), publish.locked(area, job.run_id, wait, talk) as lock:
         job.previous = publish.recover(area)
         try:
             job.prepare()

@@ -1,11 +1,14 @@
-"""What a command says while it works: live lines on stderr, so that stdout holds results only."""
+"""What a command says: results on stdout, and on stderr, while it works, how far it is."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
+
+from outer.errors import UsageError
 
 _FANCY = {"step": "▸", "done": "✓", "fail": "✗", "note": "·", "dots": "…"}
 _PLAIN = {"step": ">", "done": "ok", "fail": "!!", "note": "-", "dots": "..."}
@@ -88,6 +91,33 @@ class Talk:
         except (OSError, ValueError):
             # Whoever listened has gone. A run must not fail, or publish half, because nobody listens.
             self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (lives as long as the process)
+
+
+def put(*lines: object) -> None:
+    """Print a result on stdout, even where that cannot show all of its letters; without `lines` only flush it.
+
+    Raises `UsageError` where stdout cannot be written, as on a full disk, and `BrokenPipeError` where nobody reads it.
+    """
+    try:
+        encoding = sys.stdout.encoding or "utf-8"
+        for line in lines:
+            print(str(line).encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        mute()
+        raise UsageError(
+            f"the output could not be written: {error.strerror or error}", "Make room, or send stdout elsewhere."
+        ) from None
+
+
+def mute() -> None:
+    """Send what stdout still holds nowhere: Python would try to write it once more at the end, and fail."""
+    with suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def seconds(value: float) -> str:

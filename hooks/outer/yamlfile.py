@@ -92,7 +92,7 @@ def _bytes(path: Path, root: Path) -> bytes:
         why = getattr(error, "strerror", None) or "a link that leads to itself"
         raise Unreadable(f"the file cannot be opened ({why})", "Check that it exists and may be read.") from None
     if len(data) > MAX_BYTES:
-        raise Unreadable(f"the file is larger than {MAX_BYTES // 1024} KiB", "Split it, or remove what is not YAML.")
+        raise Unreadable(f"the file is larger than {MAX_BYTES >> 20} MiB", "Split it, or remove what is not YAML.")
     return data
 
 

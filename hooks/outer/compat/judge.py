@@ -96,6 +96,8 @@ class Comparison:
     next_file: str
     """Where the next version belongs: a new major beside the old one, everything else in place."""
     verdicts: tuple[Verdict, ...]
+    drafted: bool = False
+    """Whether the contract promised nothing yet: what breaks in it is told, not failed."""
 
 
 def judge(head: Side, basis: Basis, by: Settings) -> tuple[Comparison, ...]:
@@ -350,7 +352,7 @@ def _contract(scene: Scene, old: File, new: File, against: str, by: Settings) ->
     return Comparison(
         "contract", new.path, str(new.get("name") or port(new.path)), against, str(old.get("version")),
         str(new.get("version")), need, _enough(need, step), following, file,
-        _verdicts(said, new.path, old, new, step, way_out),
+        _verdicts(said, new.path, old, new, step, way_out), drafted=old.get("status") in UNSTABLE,
     )  # fmt: skip
 
 
@@ -368,7 +370,7 @@ def _gone(old: File, head: Side, base: Side, by: Settings) -> Comparison:
     need = _need(said, old.value)
     return Comparison(
         "contract", old.path, name, base.label, str(old.get("version")), "", need, True, "", old.path,
-        _verdicts(said, old.path, old, over, None, ""),
+        _verdicts(said, old.path, old, over, None, ""), drafted=old.get("status") in UNSTABLE,
     )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ class CompatReport:
                 lines += _lines(finding, paint)
             lines.append("")
         if not (quiet and self.passed):
+            lines += [paint("2", c) for c in map(_explained, self.comparisons) if c]
             lines += [_needs(c, paint) for c in self.comparisons if c.against == self.base and (c.need or not c.enough)]
             lines.append(self._summary(paint))
         return "\n".join(lines)
@@ -104,6 +105,8 @@ class CompatReport:
                         "enough": c.enough,
                         "next_version": c.next_version or None,
                         "next_file": c.next_file,
+                        "draft": c.drafted,
+                        "explanation": _explained(c) or None,
                         "changes": [
                             {
                                 "rule": v.rule.id,
@@ -147,15 +150,29 @@ def _lines(finding: Finding, paint: Paint) -> list[str]:
     return lines
 
 
+def _explained(comparison: Comparison) -> str:
+    """Why what breaks is only a note; empty where it is not, or nothing was found."""
+    if not (comparison.drafted and comparison.verdicts):
+        return ""
+    name = f"{comparison.kind} {comparison.name}"
+    if not comparison.new_version:
+        return f"{name} was a draft: what breaks in it is a note, for a draft promises nothing yet"
+    return (
+        f"{name} is a draft at the base: what breaks in it is a note and asks for a minor, in place, until it is active"
+    )
+
+
 def _needs(comparison: Comparison, paint: Paint) -> str:
     name = f"{comparison.kind} {comparison.name}"
+    same = comparison.old_version == comparison.new_version
     versions = f"{comparison.old_version or 'new'} to {comparison.new_version or 'gone'}"
     if comparison.kind == "pinned contract":
         return paint("2", f"{name}: {versions} asks the product for a {comparison.need.word} step")
     if comparison.enough:
         return paint("2", f"{name}: {versions} makes the {comparison.need.word} step that it needs (or a larger one)")
     where = f", in {comparison.next_file}" if comparison.next_file != comparison.path else ""
-    return f"{name}: {versions} is too small; it needs {comparison.need.word}: {comparison.next_version}{where}"
+    short = f"still {comparison.old_version}" if same else f"{versions} is too small"
+    return f"{name}: {short}; it needs a {comparison.need.word}: {comparison.next_version}{where}"
 
 
 def _count(number: int, what: str) -> str:

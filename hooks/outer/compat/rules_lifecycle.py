@@ -283,7 +283,7 @@ def _decreased(change: Change) -> bool:
     "version",
     title="Something changed, and the version did not.",
     why="Nobody can tell one content from the other.",
-    todo="Raise the version.",
+    todo="Run `outer bump`, or raise the version.",
     bad=table("", "description: Orders."),
     good=contract("version: 1.0.0", "version: 1.0.1\ntags: [x]"),
 )
@@ -331,7 +331,7 @@ def not_major(change: Change) -> str | None:
     "version",
     title="Something was added or is in doubt, and the version makes too small a step.",
     why="Readers of a patch look for nothing new.",
-    todo="Raise the minor.",
+    todo="Run `outer bump`, or raise the minor.",
     bad=contract("version: 1.0.0", "version: 1.0.1\nroles: [{role: a}]"),
     good=contract("version: 1.0.0", "version: 1.1.0\nroles: [{role: a}]"),
 )
@@ -374,7 +374,7 @@ def released(change: Change) -> str | None:
     "version.product",
     title="The version of the product makes a smaller step than its contracts ask for.",
     why="One major runs through product, ports and contracts; readers look at one number only.",
-    todo="Raise the version of the product.",
+    todo="Run `outer bump`, or raise the version of the product.",
     bad=contract("version: 1.0.0", "version: 1.1.0\nroles: [{role: a}]"),
     good=contract("version: 1.0.0", "version: 1.0.0"),
 )
@@ -383,4 +383,5 @@ def product_behind(change: Change) -> str | None:
     if step is None or step >= change.scene.need or _decreased(change):
         return None
     following = change.scene.next_version
-    return f"{change.label} needs {following} for its contracts, and has {change.new} after {change.old}"
+    now = f"is still {change.new}" if str(change.new) == str(change.old) else f"has {change.new} after {change.old}"
+    return f"{change.label} needs {following} for its contracts, and {now}"

@@ -189,7 +189,8 @@ def label(change: Change) -> str | None:
         return None
     if "." not in change.clause:
         return f"{change.label} {'was removed' if change.new is None else 'was added'}"
-    return f"`{change.name if change.clause.startswith('custom.') else change.key}` of {change.label} changed"
+    done = "was added" if change.old is None else "was removed" if change.new is None else "changed"
+    return f"`{change.name if change.clause.startswith('custom.') else change.key}` of {change.label} {done}"
 
 
 _MEANT = (

@@ -20,7 +20,12 @@ risky = partial(rule, category=Category.TOOL, grade=Grade.RISKY)
     good=column("", "examples: [1]"),
 )
 def unknown(change: Change) -> str | None:
-    said = f"{show(change.old)} to {show(change.new)}"
+    if change.old is None:
+        said = f"{show(change.new)} was added"
+    elif change.new is None:
+        said = f"{show(change.old)} was removed"
+    else:
+        said = f"{show(change.old)} to {show(change.new)}"
     name = change.name if change.clause.startswith("custom") else change.key
     return f"no rule knows `{name}` of {change.label}: {said}" if name else f"no rule knows {change.label}: {said}"
 

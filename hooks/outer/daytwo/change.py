@@ -17,11 +17,9 @@ from outer.errors import UsageError
 from outer.finding import Finding, Level, fingerprints
 from outer.model import DataProduct, model
 from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File, Product, load
+from outer.rules.describe import PENDING as PENDING
 from outer.yamledit import CannotEdit
 from outer.yamlfile import Unreadable, parse, show
-
-PENDING = "The team still has to say"
-"""Begins every text that `outer add` puts where only the team knows what to write."""
 
 _TEAMS = frozenset(
     (

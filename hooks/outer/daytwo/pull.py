@@ -7,6 +7,7 @@ an active one.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from outer.compat.rule import Category, Grade, Way
 from outer.daytwo import edit
 from outer.daytwo.change import Draft, Left, mappings, place
 from outer.daytwo.pin import REVISION, Pin, pinned, recorded
+from outer.daytwo.sample import SAMPLES, sample
 from outer.daytwo.source import Offer, Source, Unreachable, source
 from outer.errors import FINDINGS, NOTHING_CHECKED, PASS, USAGE, NothingChecked, OuterError, UsageError
 from outer.model import Port, custom
@@ -104,7 +106,8 @@ def pull(
     """Compare the pinned contracts of the input ports `ports` (by default all) with those of their producers.
 
     `origin` is where to look instead of where each came from. Without `dry_run` the producer's contract is taken where
-    it is compatible; a breaking one only when its port is named. The servers stay this product's.
+    it is compatible; a breaking one only when its port is named. The servers stay this product's; its sample is taken
+    anew where the columns changed.
 
     Raises `UsageError`, with nothing written, for a product that makes no sense and a port that it does not have,
     `NothingChecked` where it has no input port at all.
@@ -126,6 +129,7 @@ def pull(
     if origin and not ports:
         raise UsageError(f"which ports come from {show(origin)} is not said", "Name them: outer pull PORT --from …")
     found: list[Pulled] = []
+    stale: list[Left] = []
     with ExitStack() as stack:
         seen: dict[str, Source | OuterError] = {}
         for port in known:
@@ -135,10 +139,12 @@ def pull(
             wanted = pulled.state in (State.SAME, State.COMPATIBLE) or port.name in ports
             if offer is not None and producer is not None and not dry_run and wanted:
                 pulled = replace(pulled, taken=_take(draft, port, offer, producer))
+                if pulled.taken:
+                    stale += _resample(draft, port, offer)
             found.append(pulled)
         if dry_run or not draft.changed:
             return PullReport(tuple(found))
-        left = tuple(draft.left([path for path in draft.changed if path != DESCRIPTOR]))
+        left = (*stale, *draft.left([path for path in draft.changed if path != DESCRIPTOR]))
         return PullReport(tuple(found), draft.write(), left)
 
 
@@ -260,3 +266,54 @@ def _take(draft: Draft, port: Port, offer: Offer, producer: Source) -> bool:
     if before != after:
         draft.edit(DESCRIPTOR, lambda data: replaced(data, changes))
     return True
+
+
+def _resample(draft: Draft, port: Port, offer: Offer) -> Iterator[Left]:
+    """Take the sample of the port anew where its columns changed; what cannot be taken is the team's."""
+    old = port.contract.file
+    if _shape(old.get("schema")) == _shape(offer.value.get("schema")):
+        return
+    for _, server in mappings(old.get("servers")):
+        path = str(server.get("path") or "")
+        local = server.get("environment") == "local" and server.get("type") == "local"
+        if not (local and path.startswith(f"{SAMPLES}/") and path.endswith(".parquet")):
+            continue
+        rows, reason = sample(offer, draft.product.standard)
+        target = draft.root / path
+        if rows is not None and (target.is_symlink() or ".." in Path(path).parts):
+            rows, reason = None, "it is a link, or lies elsewhere"
+        if rows is not None and (missing := _missing(rows, offer)):
+            rows, reason = None, f"what the producer has published lacks {', '.join(map(show, missing))}"
+        if rows is None:
+            yield Left(path, f"the sample as of {offer.version}, whose columns are others: {reason}")
+        elif target.exists():
+            draft.put(path, rows)
+        else:
+            draft.create(path, rows)
+
+
+def _shape(value: Any) -> Any:
+    """Names and types of tables and columns, in any order, and nothing else of a schema."""
+    if isinstance(value, list):
+        return {str(entry.get("name")): _shape(entry) for _, entry in mappings(value)}
+    if isinstance(value, dict):
+        inside = {key: _shape(value[key]) for key in ("properties", "items") if value.get(key)}
+        return value.get("logicalType"), value.get("physicalType"), value.get("physicalName"), inside
+    return None
+
+
+def _missing(rows: bytes, offer: Offer) -> list[str]:
+    """Columns of the contract that the Parquet file `rows` does not have."""
+    import duckdb  # there, since it has written the sample
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "data.parquet")
+        data.write_bytes(rows)
+        with duckdb.connect() as connection:
+            there = {str(name).lower() for name in connection.read_parquet(str(data)).columns}
+    return [
+        str(column.get("name"))
+        for _, table in mappings(offer.value.get("schema"))
+        for _, column in mappings(table.get("properties"))
+        if not there & {str(column.get(key)).lower() for key in ("name", "physicalName")}
+    ]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from outer import __version__
 from outer.errors import UsageError
+from outer.machine import foreseen, save
 from outer.model import DataProduct, model
 from outer.page import trust, words
 from outer.page.evidence import Evidence, gather
@@ -54,16 +53,22 @@ def page(
 
     `environment` is the one whose published data are shown, `target` the file to write (by default page.html in the
     folder that publishes), `as_of` (with a time zone) the moment that freshness is stated for, by default now.
-    Raises `UsageError` when the product, the environment or a receipt cannot be understood.
+    Raises `UsageError` when the product, the environment or a receipt cannot be understood, or the file not written.
     """
+    if target is not None and (target.is_dir() or not target.parent.is_dir()):
+        raise UsageError(f"--to {target}: there is no folder for such a file", "Name a file in a folder that exists.")
     product = model(load(root))
     publishing, locations = resolve_outputs(product, environment)
     talk.step(f"Drawing the page of {show(product.name)}")
     evidence = gather(publishing, locations)
     html = render(product, environment, evidence, (as_of or datetime.now(UTC)).astimezone(UTC))
-    target = target or publishing / "page.html"
-    _write(target, html)
-    talk.done(f"one file, {words.size(len(html.encode('utf-8', 'replace')))}")
+    if target is None:
+        target = publishing / "page.html"
+        with foreseen(publishing):
+            publishing.mkdir(parents=True, exist_ok=True)
+    data = html.encode("utf-8", "replace")
+    save(target, data, todo="Name another file: --to FILE.")
+    talk.done(f"one file, {words.size(len(data))}")
     if evidence.receipt is None:
         talk.note(f"Nothing is published in {environment} yet; the page says how to change that.")
     return target
@@ -168,18 +173,3 @@ def _json_for_html(value: Any) -> str:
     """JSON that no HTML parser can mistake for markup."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def _write(target: Path, html: str) -> None:
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(html.encode("utf-8", "replace"))
-        part.replace(target)
-    except OSError as error:
-        raise UsageError(
-            f"{target}: the page cannot be written ({error.strerror})", "Name another file: --to FILE."
-        ) from None
-    finally:
-        with suppress(OSError):
-            part.unlink()

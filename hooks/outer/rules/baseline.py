@@ -8,6 +8,7 @@ from datetime import timedelta
 from outer.baseline import BASELINE, load
 from outer.finding import Level
 from outer.rule import Change, Said, Scope, Subject, rule
+from outer.rules.waiver import judged_by_the_engine
 from outer.waivers import day
 from outer.yamlfile import Unreadable, show
 
@@ -85,11 +86,6 @@ def in_force(subject: Subject) -> Iterator[Said]:
         yield Said(f"the baseline ends on {baseline.expires}, more than {longest} days ahead", path=BASELINE, at=at)
 
 
-# Whether an entry is still a finding is known only after all other rules have run, so the engine reports it.
-def _judged_by_the_engine(_: Subject) -> Iterator[Said]:
-    yield from ()
-
-
 stale = rule(
     "BAS003",
     Scope.PRODUCT,
@@ -98,4 +94,4 @@ stale = rule(
     todo="Run `outer check --write-baseline`, which drops what is mended.",
     bad=_baseline(),
     level=Level.WARNING,
-)(_judged_by_the_engine)
+)(judged_by_the_engine)

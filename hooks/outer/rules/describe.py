@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from outer.product import DESCRIPTOR
+from outer.product import DESCRIPTOR, File
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import CONTRACT, at, columns, filled, listed, promises, words
-from outer.yamlfile import show
+from outer.rules.reading import CONTRACT, at, columns, filled, listed, output_port, promises, words
+from outer.yamlfile import Pointer, show
+
+PENDING = "The team still has to say"
+"""Begins every text that `outer add` puts where only the team knows what to write."""
 
 _PROPERTIES = ("title", "environments", "classification", "personalData", "visibility", "licence")
 _PLACEHOLDER = re.compile(
@@ -145,18 +148,35 @@ def ports_described(subject: Subject) -> Iterator[Said]:
     bad=Change(CONTRACT, "description: Flights scheduled on the day, each counted once.", "description: TODO"),
 )
 def meant(subject: Subject) -> Iterator[Said]:
+    drafts = _draft_ports(subject)
     for file in promises(subject.product):
+        active = _active(file)
         for pointer in file.document.places:
             if pointer and pointer[-1] in _TEXTS:
                 text = filled(file.get(*pointer))
+                if text.startswith(PENDING):
+                    if active and not (file is subject.product.descriptor and pointer[:2] in drafts):
+                        message = f"the {pointer[-1]} is still to be written, the status is {show(file.get('status'))}"
+                        yield at(file, message, *pointer)
                 # Long texts are no placeholders, and short ones keep the search short.
-                if text and len(text) <= 200 and _PLACEHOLDER.fullmatch(text):
+                elif text and len(text) <= 200 and _PLACEHOLDER.fullmatch(text):
                     yield at(file, f"the {pointer[-1]} {show(text)} is a placeholder", *pointer)
     for file in subject.product.output_contracts:
         for place, column in columns(file):
             name, text = filled(column.get("name")), filled(column.get("description"))
             if name and len(text) <= 2 * len(name) + 10 and _letters(text) == _letters(name):
                 yield at(file, f"the description of column {show(name)} only repeats its name", *place, "description")
+
+
+def _active(file: File) -> bool:
+    return bool(file.get("status") == "active")
+
+
+def _draft_ports(subject: Subject) -> frozenset[Pointer]:
+    """Output ports whose contract is not in force yet: `outer add` puts them into an active product too."""
+    contracts = [file for file in subject.product.output_contracts if file.get("status") in ("proposed", "draft")]
+    found = (output_port(subject.product, file) for file in contracts)
+    return frozenset(("outputPorts", port[0]) for port in found if port)
 
 
 def _letters(text: str) -> str:

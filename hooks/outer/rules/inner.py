@@ -36,6 +36,8 @@ def _names(value: object) -> list[str]:
     bad=Change(INNER, "reads: [flights, airlines]", "reads: [flights, airlines, airports]"),
 )
 def known_ports(subject: Subject) -> Iterator[Said]:
+    if subject.product.descriptor is None:  # REA001 or REA002 says so
+        return
     for key, side in (("reads", "inputPorts"), ("writes", "outputPorts")):
         known = _ports(subject, side)
         for index, workload in subject.entries("workloads"):

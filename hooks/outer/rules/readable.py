@@ -26,12 +26,13 @@ from outer.yamlfile import Pointer
     Scope.PRODUCT,
     title="Every file of the outer is strict, bounded YAML in UTF-8.",
     why="A file that tools read differently, or not at all, promises nothing.",
-    todo="Mend the file; the message names the place.",
+    todo="Write plain YAML: UTF-8, one document, every key once, no anchors and no tags.",
     bad=Change(DESCRIPTOR, "kind: DataProduct", "kind: DataProduct\nkind: DataProduct"),
 )
 def readable(subject: Subject) -> Iterator[Said]:
     for path, error in sorted(subject.product.unreadable.items()):
-        yield Said(f"{error.why}; {error.todo[:1].lower()}{error.todo[1:]}", path=path, at=error.place)
+        todo = error.todo.rstrip(".")
+        yield Said(f"{error.why}; {todo[:1].lower()}{todo[1:]}", path=path, at=error.place)
 
 
 @rule(

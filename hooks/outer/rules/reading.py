@@ -133,6 +133,11 @@ def promises(product: Product) -> tuple[File, ...]:
     return tuple(file for file in (product.descriptor, *product.output_contracts) if file is not None)
 
 
+def unread(product: Product, folder: str) -> bool:
+    """Whether a file of `folder` cannot be read (REA001): what is missed there may stand in it."""
+    return any(path.startswith(f"{folder}/") for path in product.unreadable)
+
+
 def pinned(subject: Subject) -> File | None:
     """The contract of the input port that is judged, by id and version."""
     wanted = (subject.get("contractId"), subject.get("version"))

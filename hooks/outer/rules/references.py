@@ -9,13 +9,15 @@ from pathlib import PurePosixPath
 from outer.product import DESCRIPTOR, File
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.ownership import ADDRESS
-from outer.rules.reading import CONTRACT, at, major, mappings, ports, promises
+from outer.rules.reading import CONTRACT, at, major, mappings, ports, promises, unread
 from outer.yamlfile import show
 
 
 def _resolves(subject: Subject, contracts: tuple[File, ...], folder: str) -> Iterator[Said]:
     wanted, version = subject.text("contractId"), subject.text("version")
     same = [file for file in contracts if file.get("id") == wanted]
+    if not any(file.get("version") == version for file in same) and unread(subject.product, folder):
+        return
     if not wanted or not same:
         yield Said(f"no contract in {folder}/ has the id {show(subject.get('contractId'))}", ("contractId",))
         return

@@ -96,8 +96,8 @@ def one_major(subject: Subject) -> Iterator[Said]:
 def product_status(subject: Subject) -> Iterator[Said]:
     own, active = age(subject, subject.get("status")), age(subject, "active")
     if own is None:
-        known = listed(words(subject, "statuses"))
-        yield Said(f"the status {show(subject.get('status'))} is none of {known}", ("status",))
+        if known := words(subject, "statuses"):  # without them REA001, REA002 or REA006 says so
+            yield Said(f"the status {show(subject.get('status'))} is none of {listed(known)}", ("status",))
         return
     for contract in subject.product.output_contracts:
         other = age(subject, contract.get("status"))
@@ -120,9 +120,9 @@ def product_status(subject: Subject) -> Iterator[Said]:
 def contract_version(subject: Subject) -> Iterator[Said]:
     if not major(subject.text("version")):
         yield Said(f"the version {show(subject.get('version'))} is not a semantic version", ("version",))
-    if age(subject, subject.get("status")) is None:
-        known = listed(words(subject, "statuses"))
-        yield Said(f"the status {show(subject.get('status'))} is none of {known}", ("status",))
+    known = words(subject, "statuses")
+    if known and age(subject, subject.get("status")) is None:
+        yield Said(f"the status {show(subject.get('status'))} is none of {listed(known)}", ("status",))
 
 
 @rule(

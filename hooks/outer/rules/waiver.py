@@ -89,8 +89,9 @@ def in_force(subject: Subject) -> Iterator[Said]:
         yield Said(f"the waiver ends on {last}, more than {longest} days ahead", ("expires",))
 
 
-# Whether a waiver matches a finding is known only after all other rules have run, so the engine reports it.
-def _judged_by_the_engine(_: Subject) -> Iterator[Said]:
+# Whether a waiver or an entry of the baseline matches a finding is known only after all other rules have run.
+def judged_by_the_engine(_: Subject) -> Iterator[Said]:
+    """The check of a rule that `outer.check` itself applies."""
     yield from ()
 
 
@@ -102,4 +103,4 @@ unused = rule(
     todo="Delete the waiver.",
     bad=_waiver(),
     level=Level.WARNING,
-)(_judged_by_the_engine)
+)(judged_by_the_engine)
