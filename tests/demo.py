@@ -77,7 +77,7 @@ Three things to try next:
 
   cd {PRODUCT.relative_to(Path.cwd()) if PRODUCT.is_relative_to(Path.cwd()) else PRODUCT}
 
-  1. All that CI does, on the samples in the product: check, test, run, verify
+  1. Check, test, run and verify it, on the samples in the product
        python3 noxfile.py
   2. Promise another column than the workload writes: nothing is published, the last good version stays
        sed -i 's/on_time_share$/punctual_share/' outer/contracts/output/carrier_punctuality.v1.odcs.yaml
