@@ -7,7 +7,6 @@ levels) is not compared.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +15,21 @@ from typing import Any
 from outer.product import ANSWERS, File, Product
 from outer.yamlfile import Pointer, Unreadable, parse
 
-_FIELDS: Mapping[str, Pointer] = {
+FIELDS: Mapping[str, Pointer] = {
     "product_name": ("name",),
     "domain": ("domain",),
     "product_type": ("type",),
     "owner_team": ("team", "name"),
 }
-_PROPERTIES: Mapping[str, str] = {
+"""Answer -> field of the descriptor that says the same."""
+PROPERTIES: Mapping[str, str] = {
     "environments": "environments",
     "classification": "classification",
     "personal_data": "personalData",
     "visibility": "visibility",
     "licence": "licence",
 }
-"""Answer -> custom property."""
+"""Answer -> custom property that says the same."""
 
 _REVISIONS = 20
 """How far back an earlier answer is looked for."""
@@ -69,9 +69,9 @@ def outdated(product: Product) -> tuple[Outdated, ...]:
 
 def _pointers(descriptor: File) -> Mapping[str, Pointer]:
     """Answer -> where the descriptor says the same."""
-    pointers = dict(_FIELDS)
+    pointers = dict(FIELDS)
     for index, entry in _mappings(descriptor.get("customProperties")):
-        for answer, name in _PROPERTIES.items():
+        for answer, name in PROPERTIES.items():
             if name == entry.get("property"):
                 pointers[answer] = ("customProperties", index, "value")
     owners = [index for index, m in _mappings(descriptor.get("team", "members")) if m.get("role") == "owner"]
@@ -88,6 +88,7 @@ def _stated(answer: str, answers: Mapping[str, Any]) -> Any:
 
 def _earlier(root: Path) -> Iterator[Mapping[str, Any]]:
     """The answers in earlier revisions, the newest first."""
+    import subprocess  # only now: the gate asks for the fields above, and rarely for git
 
     def git(*arguments: str) -> bytes:
         try:

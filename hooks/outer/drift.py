@@ -8,8 +8,8 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def _render(sources: Mapping[str, bytes], answers: File) -> Mapping[str, bytes]:
     data["suite_url"] = str(answers.value.get("_src_path"))
     data["suite_ref"] = str(answers.value.get("_commit") or "")
     data["managed_only"] = True
-    with tempfile.TemporaryDirectory() as folder, _only_this_configuration():
+    with tempfile.TemporaryDirectory() as folder, only_this_configuration():
         # A copy of its own: in a checkout of the suite Copier would take the last commit instead of what lies there.
         template, target = Path(folder, "suite"), Path(folder, "product")
         for path, content in sources.items():
@@ -90,19 +90,18 @@ def _render(sources: Mapping[str, bytes], answers: File) -> Mapping[str, bytes]:
         }
 
 
-class _only_this_configuration:  # noqa: N801 (used as a statement)
-    """Keeps the user's Copier settings and a surrounding git command out of the render."""
-
-    def __enter__(self) -> None:
-        self._before = dict(os.environ)
-        self._settings = tempfile.NamedTemporaryFile("w", suffix=".yml", delete=False)
-        self._settings.write("{}")
-        self._settings.close()
+@contextmanager
+def only_this_configuration() -> Iterator[None]:
+    """Keep the user's Copier settings and a surrounding git command out of a render."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder, "settings.yml")
+        settings.write_text("{}")
         for name in [name for name in os.environ if name.startswith("GIT_")]:
             del os.environ[name]
-        os.environ["COPIER_SETTINGS_PATH"] = self._settings.name
-
-    def __exit__(self, *_: object) -> None:
-        os.environ.clear()
-        os.environ.update(self._before)
-        os.unlink(self._settings.name)
+        os.environ["COPIER_SETTINGS_PATH"] = str(settings)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)

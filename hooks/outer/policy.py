@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from outer import __version__, suite
 from outer.check import check
-from outer.drift import _only_this_configuration
+from outer.drift import only_this_configuration
 from outer.errors import NothingChecked, OuterError, UsageError
 from outer.product import ANSWERS, load
 from outer.report import HOME, reference
@@ -227,7 +227,7 @@ def fresh(target: Path) -> Path:
 
     source = suite.folder()
     data = {"blueprint": _EXAMPLES, "suite_url": f"{HOME}.git", "suite_ref": f"v{__version__}"}
-    with tempfile.TemporaryDirectory() as folder, _only_this_configuration(), warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, only_this_configuration(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # A copy of its own: in a checkout of the suite Copier would take the last commit instead of what lies there.
         shutil.copyfile(source / "copier.yml", Path(folder, "copier.yml"))

@@ -70,7 +70,6 @@ _LEVELS: Mapping[str, Level] = {
 }  # fmt: skip
 
 ENDS = frozenset({"endofsupport", "es", "endoflife", "el"})
-STARTS = frozenset({"generalavailability", "ga", "timeofavailability"})
 RETENTION = frozenset({"retention", "re"})
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from outer import __version__, suite
+from outer.answers import FIELDS, PROPERTIES
 from outer.finding import Level
 from outer.model import custom
-from outer.product import ANSWERS, DESCRIPTOR, STANDARD, File
+from outer.product import ANSWERS, DESCRIPTOR, STANDARD
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.files import TooMany, content, held, own_files
 from outer.rules.reading import matches, rank
-from outer.yamlfile import Place, show
+from outer.yamlfile import Place, Pointer, show
 
 GENERATIONS = ("1",)
 """Generations of the standard (`version` in outer/standard.yaml) that the rules of this command are written for."""
@@ -160,19 +161,6 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     return value, at + 1
 
 
-_ANSWERED: Mapping[str, Callable[[File], Any]] = {
-    "product_name": lambda d: d.get("name"),
-    "domain": lambda d: d.get("domain"),
-    "product_type": lambda d: d.get("type"),
-    "owner_team": lambda d: d.get("team", "name"),
-    "classification": lambda d: custom(d, "classification"),
-    "visibility": lambda d: custom(d, "visibility"),
-    "licence": lambda d: custom(d, "licence"),
-    "personal_data": lambda d: custom(d, "personalData"),
-}
-"""Answer -> where the descriptor says the same. Title, purpose and service levels are the team's to reword."""
-
-
 @rule(
     "INT004",
     Scope.DESCRIPTOR,
@@ -186,10 +174,13 @@ def answered(subject: Subject) -> Iterator[Said]:
     answers, descriptor = subject.product.answers, subject.file
     if answers is None or descriptor is None:
         return
-    for name, find in _ANSWERED.items():
-        wanted, here = answers.get(name), find(descriptor)
+    stated: dict[str, tuple[Any, Pointer]] = {name: (descriptor.get(*at), at) for name, at in FIELDS.items()}
+    stated |= {name: (custom(descriptor, own), ("customProperties",)) for name, own in PROPERTIES.items()}
+    del stated["environments"]  # the descriptor may name more of them: judged below
+    for name, (here, place) in stated.items():
+        wanted = answers.get(name)
         if name in answers.value and wanted != here:
-            yield Said(f"the answer {name} is {show(wanted)}, the descriptor says {show(here)}", _PLACES.get(name, ()))
+            yield Said(f"the answer {name} is {show(wanted)}, the descriptor says {show(here)}", place)
     owners = [m.get("username") for _, m in subject.entries("team", "members") if m.get("role") == "owner"]
     if "owner_email" in answers.value and owners and answers.get("owner_email") not in owners:
         message = f"the answer owner_email is {show(answers.get('owner_email'))}, the owner is {show(owners[0])}"
@@ -200,12 +191,6 @@ def answered(subject: Subject) -> Iterator[Said]:
             if environment not in declared:
                 yield Said(f"the answer environments names {show(environment)}, the descriptor does not",
                            ("customProperties",))  # fmt: skip
-
-
-_PLACES: Mapping[str, tuple[str, ...]] = {
-    "product_name": ("name",), "domain": ("domain",), "product_type": ("type",), "owner_team": ("team", "name"),
-    **dict.fromkeys(("classification", "visibility", "licence", "personal_data"), ("customProperties",)),
-}  # fmt: skip
 
 
 @rule(
