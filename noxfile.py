@@ -65,9 +65,16 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test. Quick ones only: `nox -s tests -- -m "not slow"`."""
+    """Run every test but the heavy ones. Quick ones only: `nox -s tests -- -m "not slow and not heavy"`."""
     session.install("-e", ".[run]", "pip", "--group", "tests")
-    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadfile"]))
+    session.run("pytest", *(session.posargs or ["-m", "not heavy", "-n", "2", "--dist", "loadfile"]))
+
+
+@nox.session
+def tests_heavy(session: nox.Session) -> None:
+    """Run what needs minutes and gigabytes: Spark on Java and on a cluster, real orchestrators, every broken blueprint."""
+    session.install("-e", ".[run]", "pip", "--group", "tests")
+    session.run("pytest", *(session.posargs or ["-m", "heavy"]))
 
 
 @nox.session
