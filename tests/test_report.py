@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
+import subprocess
+import tarfile
 import tomllib
 from dataclasses import replace
 from datetime import date
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jsonschema
 import jsonschema_rs
 import pytest
 from markdown_it import MarkdownIt
@@ -263,7 +267,42 @@ LOG = closed(
     ),
 )
 """The part of SARIF 2.1.0 that we write (sections 3.13 to 3.58), and what GitHub asks for besides: each key is one of
-the standard, each value is of its type, and nothing else is there. No package on the index carries the whole schema."""
+the standard, each value is of its type, and nothing else is there. The official schema is asked too."""
+
+OFFICIAL = ("@microsoft/jest-sarif@1.0.0-beta.0", "package/lib/schemas/sarif-2.1.0-rtm.5.json")
+OFFICIAL_SHA256 = "2d99159ae54a3eea97f81781cff48780548657c35949f4b7f25e99a2ba4de4f8"
+"""The one package on a registry that carries the schema of SARIF 2.1.0, and the digest of that file."""
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A validator of the schema of SARIF 2.1.0."""
+    if not (npm := shutil.which("npm")):
+        pytest.skip("npm, which fetches the schema of SARIF, is not installed")
+    package, member = OFFICIAL
+    folder = tmp_path_factory.mktemp("sarif")
+    command = [npm, "pack", "--silent", package]
+    name = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.split()[-1]
+    with tarfile.open(folder / name) as archive, archive.extractfile(member) as file:  # type: ignore[union-attr]
+        data = file.read()
+    assert hashlib.sha256(data).hexdigest() == OFFICIAL_SHA256
+    # By the Python library: one pattern of the schema is none to the stricter one that the gate uses.
+    return jsonschema.Draft4Validator(json.loads(data))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", ["mixed", "hostile", "crashed", "empty"])
+def test_sarif_is_valid_by_the_official_schema(official: Any, make: str) -> None:
+    made_of = {
+        "mixed": a_mixed_report,
+        "hostile": hostile,
+        "crashed": lambda: a_report(crashed=(("OWN901", "ZeroDivisionError: oops"),)),
+        "empty": a_report,
+    }
+    log = json.loads(report.render(made_of[make](), "sarif"))
+    assert [f"{error.json_path}: {error.message}" for error in official.iter_errors(log)] == []
+    log["runs"][0]["tool"]["driver"]["name"] = 7
+    assert not official.is_valid(log), "the schema must be able to refuse"
 
 
 def a_log(text: str) -> dict[str, Any]:

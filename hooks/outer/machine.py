@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
-import secrets
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ def save(path: Path, data: bytes, *, todo: str) -> None:
     Raises `UsageError` with the advice `todo` where it cannot be written, or where `path` is or leads to something
     other than a file, like a device or a pipe: those are not there to be replaced.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path}: it cannot be written (it is there already, and is no regular file)", todo)

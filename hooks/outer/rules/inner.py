@@ -130,7 +130,7 @@ def portable(subject: Subject) -> Iterator[Said]:
 
 # INN005, no secrets, stands in secret.py.
 
-_LOCKS: Mapping[str, tuple[str, ...]] = {
+LOCKS: Mapping[str, tuple[str, ...]] = {
     "pyproject.toml": ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "pylock.*.toml", "conda-lock.yml"),
     "package.json": ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock"),
     "packages.yml": ("package-lock.yml",),
@@ -169,14 +169,14 @@ def locked(subject: Subject) -> Iterator[Said]:
         beside.setdefault(path.parent, []).append(path.name)
     for path in found:
         name, neighbours = path.name, beside[path.parent]
-        if name not in _LOCKS and not _is_requirements(name):
+        if name not in LOCKS and not is_requirements(name):
             continue
         data = held(path) or b""
         where = path.relative_to(root).as_posix()
-        locks = [n for n in neighbours if any(fnmatchcase(n, lock) for lock in _LOCKS.get(name, ()))]
-        hashed = [n for n in neighbours if _is_requirements(n) and b"--hash=" in (held(path.parent / n) or b"")]
-        if _is_requirements(name):
-            others = [n for n in neighbours if any(fnmatchcase(n, lock) for lock in _LOCKS["pyproject.toml"])]
+        locks = [n for n in neighbours if any(fnmatchcase(n, lock) for lock in LOCKS.get(name, ()))]
+        hashed = [n for n in neighbours if is_requirements(n) and b"--hash=" in (held(path.parent / n) or b"")]
+        if is_requirements(name):
+            others = [n for n in neighbours if any(fnmatchcase(n, lock) for lock in LOCKS["pyproject.toml"])]
             if b"--hash=" not in data and not hashed and not others and _REQUIREMENT.search(data.decode("latin-1")):
                 yield Said("the requirements carry no hashes, and no lock file lies beside them", path=where)
             continue
@@ -192,7 +192,8 @@ def locked(subject: Subject) -> Iterator[Said]:
                 yield Said(message, path=(path.parent / "uv.lock").relative_to(root).as_posix())
 
 
-def _is_requirements(name: str) -> bool:
+def is_requirements(name: str) -> bool:
+    """Whether a file of this name lists requirements for pip."""
     return name.startswith("requirements") and name.endswith(".txt")
 
 
