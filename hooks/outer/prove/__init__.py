@@ -1,0 +1,291 @@
+"""`outer verify --prove`: shows that the rules of a contract bite.
+
+Published data are good data. For every rule they are changed so that this rule, and if possible no other, is broken;
+the audit then has to find it. And where a rule has an edge, data that stand on the good side of it must pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from outer.audit import plan
+from outer.audit.compile import compiled
+from outer.audit.duck import duck
+from outer.audit.engine import Past
+from outer.audit.execute import Circumstances, execute
+from outer.audit.plan import Item, Plan
+from outer.audit.sql import Sql, instant
+from outer.dataset import Dataset
+from outer.errors import NothingChecked
+from outer.machine import require
+from outer.model import Contract, model
+from outer.parquet import Unusable, identifier, literal
+from outer.ports import Location, resolve_outputs
+from outer.product import load
+from outer.prove.examples import Base, Example, examples
+from outer.publish import Area
+from outer.result import Result
+from outer.surroundings import related
+from outer.talk import Talk
+from outer.yamlfile import show
+
+ROWS = 5_000
+"""Rows of the published data that are changed and audited, at most: every example costs an audit of all of them."""
+
+TRIES = 200
+"""Examples that are tried for one rule, at most."""
+
+MORE = 25
+"""Examples that are tried for the sake of one that breaks no other rule, when one that does was found."""
+
+Outcome = Literal["bites", "bites with others", "survives", "cannot be tried"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the examples showed of one rule."""
+
+    rule: str
+    outcome: Outcome
+    example: str = ""
+    """The change that broke it."""
+    others: tuple[str, ...] = ()
+    """Rules that this change broke as well, where none was found that breaks the one alone."""
+    edge: str = ""
+    """A change that stands on the good side of the rule and passed, where there is one."""
+    refused: str = ""
+    """A change that stands on the good side of the rule and was refused: the audit is stricter than the contract."""
+    reason: str = ""
+    """Why it could not be tried, or what was tried in vain."""
+
+    @property
+    def proved(self) -> bool:
+        """Whether the rule bites, and only where it has to."""
+        return self.outcome in ("bites", "bites with others") and not self.refused
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The trials of all rules of one port; what is only declared is no rule about data, and not among them."""
+
+    port: str
+    trials: tuple[Trial, ...]
+    declared: int
+    """Clauses that no data could break."""
+
+    @property
+    def share(self) -> float:
+        """Share of the rules that bite, from 0 to 1."""
+        return sum(trial.proved for trial in self.trials) / len(self.trials) if self.trials else 0.0
+
+
+def prove(root: Path, *, environment: str = "local", talk: Talk) -> tuple[Proof, ...]:
+    """Try every rule of every output port of the product in `root` on what is published in `environment`.
+
+    Publishes and changes nothing. Raises `NothingChecked` when nothing is published, or no contract holds a rule;
+    `UsageError` when product or environment cannot be understood.
+    """
+    require("duckdb")
+    product = model(load(root))
+    folder, locations = resolve_outputs(product, environment)
+    version = Area(folder).published()
+    if version is None:
+        raise NothingChecked(
+            f"nothing is published in the environment {show(environment)}, so there are no good data to change",
+            "Publish first: outer run" + ("" if environment == "local" else f" --env {environment}"),
+        )
+    beside = [(location.port.contract, location.inside(version)) for location in locations]
+    proofs = tuple(_port(location, version, beside, talk) for location in locations)
+    if not any(proof.trials for proof in proofs):
+        raise NothingChecked("no contract holds a rule that data could break", "Write down what consumers may rely on.")
+    return proofs
+
+
+def text(proofs: Sequence[Proof], *, colour: bool = False, verbose: bool = False) -> str:
+    """The proofs for people: every rule that could not be shown to bite, and one line for each port."""
+    green, red, plain = ("\x1b[32m", "\x1b[31m", "\x1b[0m") if colour else ("", "", "")
+    lines = []
+    for proof in proofs:
+        bites = sum(trial.proved for trial in proof.trials)
+        mark = f"{green}proved{plain}" if bites == len(proof.trials) else f"{red}not proved{plain}"
+        lines.append(
+            f"{mark}  {proof.port}: {bites} of {len(proof.trials)} rules bite ({proof.share:.0%}); "
+            f"{proof.declared} clauses are no rules about data"
+        )
+        for trial in proof.trials:
+            if verbose or not trial.proved:
+                lines.append(f"  {trial.rule}: {_sentence(trial)}")
+    return "\n".join(lines)
+
+
+def as_json(proofs: Sequence[Proof]) -> str:
+    """The proofs for machines."""
+    ports = [
+        {
+            "port": proof.port,
+            "share": round(proof.share, 4),
+            "declared": proof.declared,
+            "rules": [{k: v for k, v in asdict(trial).items() if v} for trial in proof.trials],
+        }
+        for proof in proofs
+    ]
+    passed = all(trial.proved for proof in proofs for trial in proof.trials)
+    return json.dumps({"format": 1, "passed": passed, "ports": ports}, indent=2, ensure_ascii=False)
+
+
+def _sentence(trial: Trial) -> str:
+    said = trial.reason or f"broken by {trial.example}"
+    if trial.others:
+        said += f", which also breaks {', '.join(trial.others[:4])}" + (" …" if len(trial.others) > 4 else "")
+    if trial.edge:
+        said += f"; kept by {trial.edge}"
+    return said + (f"; but {trial.refused} is good, and was refused" if trial.refused else "")
+
+
+def _port(location: Location, version: Path, beside: Sequence[tuple[Contract, Dataset]], talk: Talk) -> Proof:
+    contract, name = location.port.contract, location.port.name
+    demands = compiled(contract)
+    talk.step(f"prove {name}")
+    with _Laboratory.over(location.inside(version), demands, related(contract, beside)) as laboratory:
+        trials: list[Trial] = []
+        declared = 0
+        for item in demands.items:
+            if talk.verbose:
+                talk.step(item.rule)
+            if isinstance(item, plan.Declared):
+                declared += 1
+            else:
+                trials.append(laboratory.trial(item))
+    proof = Proof(name, tuple(trials), declared)
+    talk.done(f"prove {name}", f"{proof.share:.0%} of {len(trials)} rules bite")
+    return proof
+
+
+class _Laboratory:
+    """A copy of good data in memory, and a folder for the changed ones."""
+
+    def __init__(self, base: Base, connection: Any, folder: Path, others: Mapping[str, Dataset]) -> None:
+        self._base, self._connection, self._folder, self._others = base, connection, folder, others
+        self._good = self._judged(Example("nothing changed"))
+
+    @classmethod
+    @contextmanager
+    def over(cls, data: Dataset, demands: Plan, others: Mapping[str, Dataset]) -> Iterator[_Laboratory]:
+        import duckdb
+
+        with TemporaryDirectory(prefix="outer-") as folder, duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
+            files = ", ".join(literal(str(path)) for path in data.files())
+            with duck(data, demands.table, demands.types) as engine:
+                types = engine.facts.types
+            columns = ", ".join(f"CAST({identifier(c)} AS {found}) AS {identifier(c)}" for c, found in types.items())
+            source = f"read_parquet([{files}], hive_partitioning = {str(data.path.is_dir()).lower()})"
+            connection.execute(f"CREATE TABLE base AS SELECT {columns} FROM {source} LIMIT {ROWS}")  # noqa: S608
+            yield cls(_base(demands, connection, types), connection, Path(folder), others)
+
+    def trial(self, item: Item) -> Trial:
+        """Hold examples for `item` against the plan, until one breaks it and nothing else."""
+        before = self._good.get(item.rule)
+        if before is None or before.outcome != "passed":
+            why = before.sentence() if before else "the audit says nothing of it"
+            return Trial(item.rule, "cannot be tried", reason=f"the published data do not pass it: {why}")
+        best: Trial | None = None
+        edge = refused = ""
+        tries, most = 0, TRIES
+        for example in examples(item, self._base):
+            if (example.keeps and edge) or tries >= most:
+                continue
+            tries += 1
+            try:
+                judged = self._judged(example)
+            except _Impossible:
+                continue
+            outcome = judged[item.rule].outcome if item.rule in judged else "failed"
+            if example.keeps:
+                # A good value may be no good for another rule; this one must not complain.
+                edge, refused = (example.said, refused) if outcome == "passed" else (edge, example.said)
+            elif outcome == "failed":
+                others = tuple(
+                    rule
+                    for rule, result in judged.items()
+                    if rule != item.rule and result.outcome == "failed" and self._good[rule].outcome != "failed"
+                )
+                if not others:
+                    best = Trial(item.rule, "bites", example.said)
+                    break
+                if best is None:
+                    most = min(most, tries + MORE)
+                if best is None or len(others) < len(best.others):
+                    best = Trial(item.rule, "bites with others", example.said, others)
+        if best is None:
+            best = Trial(item.rule, "survives", reason=f"none of {tries} changes of the data broke it")
+        return replace(best, edge=edge, refused="" if edge else refused)
+
+    def _judged(self, example: Example) -> Mapping[str, Result]:
+        """What the audit says of an example, by rule. Raises `_Impossible` where there are no such data."""
+        base = self._base
+        try:
+            with (
+                TemporaryDirectory(dir=self._folder) as place,
+                duck(self._written(example, Path(place)), base.plan.table, base.plan.types, self._others) as engine,
+            ):
+                _, results = execute(base.plan, engine, example.now or base.now)
+        except Unusable as error:
+            return {"readable": Result("readable", "failed", "file metadata", reason=str(error))}
+        return {result.rule: result for result in results}
+
+    def _written(self, example: Example, folder: Path) -> Dataset:
+        import duckdb
+
+        target = folder / "example"
+        if example.unreadable:
+            target.write_bytes(b"this is no Parquet file")
+            return Dataset(target)
+        by = example.folders
+        if by is None:
+            by = next((i.partitions for i in self._base.plan.items if isinstance(i, plan.Columns)), ())
+        layout = f", PARTITION_BY ({', '.join(map(identifier, by))})" if by else ""
+        try:
+            self._connection.execute(f"COPY ({example.rows}) TO {literal(str(target))} (FORMAT parquet{layout})")
+        except duckdb.Error:  # no such value for this type, no such column any more
+            raise _Impossible from None
+        return Dataset(target)
+
+
+class _Impossible(Exception):
+    """An example that data of these types cannot be made into."""
+
+
+def _times(demands: Plan) -> Iterator[str]:
+    for item in demands.items:
+        if isinstance(item, (plan.Age, plan.Retention)) and item.field is not None:
+            yield item.field.column
+
+
+def _base(demands: Plan, connection: Any, types: Mapping[str, str]) -> Base:
+    def ends(function: str) -> Mapping[str, datetime]:
+        found = {}
+        for column in dict.fromkeys(_times(demands)):
+            (value,) = connection.execute(
+                f"SELECT CAST({function}({identifier(column)}) AS VARCHAR) FROM base"  # noqa: S608
+            ).fetchone()
+            if value is not None:
+                # A date stands for its whole day.
+                found[column] = instant(value) + timedelta(days=types.get(column) == "DATE")
+        return found
+
+    (rows,) = connection.execute("SELECT count(*) FROM base").fetchone()
+    newest = ends("max")
+    # Judged when the data were new: samples are old, and service levels have to hold to begin with.
+    as_of = max(newest.values(), default=datetime.now(UTC))
+    gaps = [item.allowed for item in demands.items if isinstance(item, plan.Frequency)]
+    earlier = Past(as_of - min(gaps, default=timedelta(hours=2)) / 2, published=True, rows=rows)
+    now = Circumstances(as_of, as_of, (earlier,))
+    return Base(demands, rows, Sql(types), now, newest, ends("min"))
