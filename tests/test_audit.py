@@ -292,7 +292,7 @@ def test_a_clause_that_cannot_be_understood_fails(
     [
         ({"partitioned": True}, "partitioned:x"),
         ({"relationships": [{"to": "other.x"}]}, "relationships:x"),
-        (options(format="email"), "format:x"),
+        (options(format="password"), "format:x"),
         ({"quality": [{"type": "text", "name": "nice", "description": "It is nice."}]}, "quality:x.nice"),
     ],
 )
@@ -506,7 +506,7 @@ def test_a_service_level_that_cannot_be_measured_as_written_fails(tmp_path: Path
 
 def test_other_service_levels_are_declared_only(tmp_path: Path) -> None:
     levels: list[Clauses] = [
-        {"property": "retention", "value": 3, "unit": "y", "element": "id"},
+        {"property": "retention", "value": 3, "unit": "y"},
         {"property": "support", "value": "8x5"},
     ]
     report = audited(tmp_path, service_levels=levels)

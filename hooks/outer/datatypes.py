@@ -1,8 +1,9 @@
-"""Types of columns: what a contract calls them, and what a Parquet file has."""
+"""Types of columns: what a contract calls them, and what the data have. DuckDB's names are the common ones."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 
 _ALIASES = {
     "BOOLEAN": ("BOOL", "LOGICAL"),
@@ -28,6 +29,9 @@ _ALIASES = {
     "JSON": (),
 }
 _NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+_WRAPPED = re.compile(r"(STRUCT|ROW|MAP|ARRAY|LIST)\s*[(<](.*)[)>]", re.IGNORECASE | re.DOTALL)
+_SUFFIX = re.compile(r"(.+)\[[0-9]*\]", re.DOTALL)
+_FIELD = re.compile(r'(?:"((?:[^"]|"")+)"|([^\s:"]+))(?:\s*:\s*|\s+)(.+)', re.DOTALL)
 _SIZED = re.compile(r"([A-Z][A-Z0-9_ ]*?)\s*\(\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\)\Z")
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -55,9 +59,63 @@ def physical(text: str) -> str | None:
     if name in ("JSON",) or base in _NAMES:
         found = _NAMES[base]
         return found if not sized or (found == "VARCHAR" and sized[3] is None) else None
-    if re.fullmatch(r"(STRUCT|MAP)\s*\(.*\)|.*\[\]", name):
-        return "".join(text.upper().split())
-    return None
+    return _nested(text.strip())
+
+
+def _nested(text: str) -> str | None:
+    """The name in DuckDB of a list, a map or a structure, as DuckDB, Spark, Trino or Snowflake write it."""
+    if match := _SUFFIX.fullmatch(text):
+        inner = physical(match[1])
+        return f"{inner}[]" if inner else None
+    if not (match := _WRAPPED.fullmatch(text)):
+        return None
+    word, parts = match[1].upper(), list(_parts(match[2]))
+    if word in ("STRUCT", "ROW"):
+        named = [_named(part) for part in parts]
+        types = [physical(found) for _, found in named]
+        if not all(types) or not all(name for name, _ in named):
+            return None
+        return f"STRUCT({', '.join(f'{_quoted(n)} {t}' for (n, _), t in zip(named, types, strict=True))})"
+    types = [physical(part) for part in parts]
+    if word == "MAP" and len(types) == 2 and all(types):
+        return f"MAP({types[0]}, {types[1]})"
+    return f"{types[0]}[]" if word in ("ARRAY", "LIST") and len(types) == 1 and types[0] else None
+
+
+def _parts(text: str) -> Iterator[str]:
+    """What commas part in `text`, outside of brackets and quotation marks."""
+    depth, quoted, start = 0, False, 0
+    for index, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (character in "(<[") - (character in ")>]")
+            if character == "," and depth == 0:
+                yield text[start:index].strip()
+                start = index + 1
+    yield text[start:].strip()
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Name and type of one field of a structure: `zip VARCHAR`, `"a b" VARCHAR`, `zip: string`."""
+    match = _FIELD.fullmatch(text)
+    return (match[1].replace('""', '"') if match[1] is not None else match[2], match[3]) if match else ("", "")
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def fields(found: str) -> Mapping[str, str]:
+    """Name -> type of what the structure `found` holds; empty for every other type."""
+    match = _WRAPPED.fullmatch(found) if not found.endswith("]") else None
+    return dict(_named(part) for part in _parts(match[2])) if match and match[1].upper() == "STRUCT" else {}
+
+
+def element(found: str) -> str | None:
+    """The type of the elements of the list `found`; None for every other type."""
+    match = _SUFFIX.fullmatch(found)
+    return match[1] if match else None
 
 
 def length(text: str) -> int | None:
@@ -67,13 +125,13 @@ def length(text: str) -> int | None:
 
 
 def same(wanted: str, found: str) -> bool:
-    """Whether the type `wanted`, by `physical`, is the type `found` of a Parquet column, by DuckDB."""
-    return wanted == found or "".join(wanted.upper().split()) == "".join(found.upper().split())
+    """Whether the type `wanted`, by `physical`, is the type `found` of a column of the data, nested ones included."""
+    return wanted == found or wanted == physical(found)
 
 
 def kind(found: str) -> str:
-    """The logical type of ODCS that the type `found` of a Parquet column belongs to, or binary or unknown."""
-    if found.endswith("[]"):
+    """The logical type of ODCS that the type `found` of a column belongs to, or binary or unknown."""
+    if found.endswith("]"):
         return "array"
     if found.startswith("DECIMAL"):
         return "integer" if found.endswith(",0)") else "number"

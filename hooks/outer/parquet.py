@@ -1,9 +1,9 @@
-"""Opens one Parquet file for questions in SQL, locked in: no other file, no network, no extensions, no changes.
+"""Opens a dataset for questions in SQL, locked in: no other file, no network, no extensions, no changes.
 
 Quality rules are SQL that a contract brings along, and a contract may come from a stranger's pull request.
 """
 
-# ruff: noqa: S608 (paths are quoted by `literal`)
+# ruff: noqa: S608 (paths are quoted by `literal`, names by `identifier`)
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from outer.dataset import Dataset, Unlisted
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,14 +24,21 @@ if TYPE_CHECKING:
 SECONDS = 600.0
 """Longest time that one query may take."""
 
+MEMORY = "1GB"
+"""Most memory that DuckDB takes before it goes on in a temporary folder."""
+
+_PARTITION = re.compile(r"([^=/]+)=[^/]*")
+_COMPARED = re.compile(r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|DECIMAL\(.*|DATE|TIMESTAMP( WITH TIME ZONE)?)")
+"""Types whose least and greatest values in a footer are exact. Floats are not: a footer may pass over NaN."""
+
 
 class Unusable(Exception):
-    """The file is no Parquet file, or is broken, or a query over it failed; the message says which, without data."""
+    """The data cannot be read as their format, or a query over them failed; the message says which, without data."""
 
 
 @dataclass(frozen=True)
 class Footer:
-    """What the file says of itself at its end; costs milliseconds at any size."""
+    """What the files say of themselves; costs milliseconds at any size. Text formats are read once for it."""
 
     rows: int
     bytes: int
@@ -37,11 +46,18 @@ class Footer:
     """Column -> its type as DuckDB names it, in the order of the file. Nested types count as one column."""
     nulls: Mapping[str, int]
     """Column -> number of nulls, where the statistics of every row group tell it."""
+    lows: Mapping[str, str] = field(default_factory=dict)
+    """Column -> its least value as text, where the statistics of every row group tell it exactly."""
+    highs: Mapping[str, str] = field(default_factory=dict)
+    unfit: Mapping[str, int] | None = None
+    """Text formats: column -> how many values are not of the type that was asked for. None: the file has types."""
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the names of folders; they come after those of the files."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """An open Parquet file. `name` is what SQL calls it."""
+    """An open dataset. `name` is what SQL calls it."""
 
     name: str
     footer: Footer
@@ -72,17 +88,40 @@ class Table:
         finally:
             timer.cancel()
 
+    def stream(self, batch: int) -> Iterator[tuple[Any, ...]]:
+        """All rows, of which no more than `batch` are in memory at a time. Raises `Unusable`."""
+        import duckdb
+
+        try:
+            result = self._connection.execute(f"SELECT * FROM {identifier(self.name)}")
+            while rows := result.fetchmany(batch):
+                yield from rows
+        except duckdb.Error as error:
+            raise Unusable(f"DuckDB stopped with {type(error).__name__}") from None
+
 
 @contextmanager
-def opened(path: Path, name: str = "data") -> Iterator[Table]:
-    """Open the Parquet file at `path` as the table `name`. Raises `Unusable` when it cannot be read as Parquet."""
+def opened(
+    data: Path | Dataset,
+    name: str = "data",
+    *,
+    types: Mapping[str, str] | None = None,
+    others: Mapping[str, Path | Dataset] | None = None,
+) -> Iterator[Table]:
+    """Open `data` (a path is one Parquet file) as the table `name`, and `others` as tables beside it.
+
+    `types` says as what to read the columns of text formats, and of partitions, which have no types of their own: a
+    value that is no such thing is null, and counted in `Footer.unfit`. Raises `Unusable` when something cannot be read.
+    """
     import duckdb
 
+    sources = {name: data, **(others or {})}
     with tempfile.TemporaryDirectory(prefix="outer-") as spill:
         connection = duckdb.connect(
             ":memory:",
             config={
-                "temp_directory": spill,  # beyond its default of 80 % of the memory, DuckDB goes on there
+                "temp_directory": spill,
+                "memory_limit": MEMORY,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,  # otherwise SQL could read the variables of this program
@@ -90,17 +129,27 @@ def opened(path: Path, name: str = "data") -> Iterator[Table]:
         )
         try:
             try:
-                footer = _footer(connection, path)
-                # One bound view: a query sees the file under this name and has no other way out.
-                connection.execute(f"CREATE VIEW {identifier(name)} AS {_reading(path)}")
-                allowed = ", ".join(literal(p) for p in dict.fromkeys((str(path), _escaped(path))))
-                connection.execute(f"SET allowed_paths = [{allowed}]")
-                connection.execute(
-                    "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
-                )
+                connection.execute("SET TimeZone = 'UTC'")
+                paths: list[Path] = []
+                found: Footer | None = None
+                for table, source in sources.items():
+                    dataset = source if isinstance(source, Dataset) else Dataset(source)
+                    files = dataset.files()
+                    reading = _reading(connection, dataset, files, types or {} if table == name else {})
+                    # One bound view: a query sees the files under this name and has no other way out.
+                    connection.execute(f"CREATE VIEW {identifier(table)} AS {reading.query}")
+                    if table == name:
+                        found = _footer(connection, files, reading, table)
+                    paths += files
+                escaped = [p for path in paths for p in dict.fromkeys((str(path), _escaped(path)))]
+                connection.execute(f"SET allowed_paths = [{', '.join(map(literal, escaped))}]")
+                connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+            except Unlisted as error:
+                raise Unusable(str(error)) from None
             except (duckdb.Error, OSError) as error:
                 raise Unusable(_line(error)) from None
-            yield Table(name, footer, connection)
+            assert found is not None  # noqa: S101 (`name` is one of the sources)
+            yield Table(name, found, connection)
         finally:
             connection.close()
 
@@ -115,26 +164,95 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _footer(connection: duckdb.DuckDBPyConnection, path: Path) -> Footer:
-    file = _escaped(path)
-    schema = connection.execute("SELECT name, num_children FROM parquet_schema(?)", [file]).fetchall()
-    names = list(_top(schema))
-    described = connection.execute(f"DESCRIBE {_reading(path)}").fetchall()
-    if len(described) != len(names) or len({n.casefold() for n in names}) != len(names):
-        raise Unusable("two of its columns have the same name, or names that differ in case only")
-    (rows,) = connection.execute("SELECT num_rows FROM parquet_file_metadata(?)", [file]).fetchall()[0]
-    nulls = connection.execute(
-        "SELECT path_in_schema, sum(stats_null_count) FROM parquet_metadata(?)"
-        " GROUP BY path_in_schema HAVING count(*) = count(stats_null_count)",
-        [file],
-    ).fetchall()
-    flat = {name for name, children in schema[1:] if not children}
-    return Footer(
-        rows=int(rows),
-        bytes=path.stat().st_size,
-        types={name: str(column[1]) for name, column in zip(names, described, strict=True)},
-        nulls={str(name): int(count) for name, count in nulls if name in names and name in flat},
+@dataclass(frozen=True)
+class _Reading:
+    """How a dataset is read: the query of its view, and for text formats the one that finds what is not as asked."""
+
+    query: str
+    unfit: str = ""
+    asked: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+
+
+def _reading(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], types: Mapping[str, str]
+) -> _Reading:
+    listed = f"[{', '.join(literal(_escaped(f)) for f in files)}]"
+    if not files:
+        raise Unusable(f"{dataset.path} holds no file with rows")
+    if dataset.format in ("csv", "json"):
+        return _text_reading(connection, dataset.format, listed, types)
+    keys = _partitions(dataset, files)
+    if not keys:
+        # Folder names like `year=2013` above the dataset must not become columns.
+        return _Reading(f"SELECT * FROM read_parquet({listed}, hive_partitioning = false)")
+    typed = ", ".join(f"{identifier(key)}: {types[key]}" for key in keys if key in types)
+    options = "hive_partitioning = true" + (f", hive_types = {{{typed}}}" if typed else "")
+    return _Reading(f"SELECT * FROM read_parquet({listed}, {options})", partitions=keys)
+
+
+def _partitions(dataset: Dataset, files: Sequence[Path]) -> tuple[str, ...]:
+    """Columns that stand in the names of folders inside `dataset`, as in `year=2013/`."""
+    if dataset.format != "parquet" or dataset.path.is_file():
+        return ()
+    parents = {file.relative_to(dataset.path).parts[:-1] for file in files}
+    keys = {tuple(m[1] for part in found if (m := _PARTITION.fullmatch(part))) for found in parents}
+    if len(keys) != 1:
+        raise Unusable(f"the folders of {dataset.path} are not all partitioned by the same columns")
+    return keys.pop()
+
+
+def _text_reading(connection: duckdb.DuckDBPyConnection, form: str, listed: str, types: Mapping[str, str]) -> _Reading:
+    if form == "csv":
+        raw = f"SELECT * FROM read_csv({listed}, header = true, all_varchar = true)"
+    else:
+        raw = f"SELECT * FROM read_json({listed}, convert_strings_to_integers = false)"
+    described = connection.execute(f"DESCRIBE {raw}").fetchall()
+    if not types:
+        return _Reading(f"SELECT * FROM read_csv({listed}, header = true)" if form == "csv" else raw)
+    read, unfit = [], []
+    for column in (str(row[0]) for row in described):
+        sql, wanted = identifier(column), types.get(column, "")
+        read.append(f"TRY_CAST({sql} AS {wanted}) AS {sql}" if wanted else sql)
+        unfit.append(f"count_if({sql} IS NOT NULL AND TRY_CAST({sql} AS {wanted}) IS NULL)" if wanted else "0")
+    source = f"FROM ({raw})"
+    return _Reading(
+        f"SELECT {', '.join(read)} {source}", f"SELECT {', '.join(unfit)} {source}", tuple(str(r[0]) for r in described)
     )
+
+
+def _footer(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], reading: _Reading, table: str) -> Footer:
+    size = sum(file.stat().st_size for file in files)
+    described = connection.execute(f"DESCRIBE {identifier(table)}").fetchall()
+    types = {str(row[0]): str(row[1]) for row in described}
+    if "read_parquet" not in reading.query:
+        (rows,) = connection.execute(f"SELECT count(*) FROM {identifier(table)}").fetchall()[0]
+        counts = connection.execute(reading.unfit).fetchall()[0] if reading.unfit else ()
+        return Footer(int(rows), size, types, {}, unfit=dict(zip(reading.asked, counts, strict=True)))
+    listed = [_escaped(file) for file in files]
+    names = _columns(connection, listed)
+    if len(described) < len(names) or len({n.casefold() for n in names}) != len(names):
+        raise Unusable("two of its columns have the same name, or names that differ in case only")
+    # DuckDB renames columns that differ in case only; the names of the file are those that count.
+    ordered = [*names, *(name for name in types if name not in names)] if len(names) < len(described) else names
+    types = {name: str(row[1]) for name, row in zip(ordered, described, strict=True)}
+    (rows,) = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [listed]).fetchall()[0]
+    nulls, lows, highs = _statistics(connection, listed, {n: types[n] for n in names})
+    return Footer(int(rows), size, types, nulls, lows, highs, partitions=reading.partitions)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, listed: Sequence[str]) -> list[str]:
+    """Names of the columns, which all files must agree on, types included."""
+    found = connection.execute(
+        "SELECT file_name, name, num_children, type, logical_type, converted_type FROM parquet_schema(?)", [listed]
+    ).fetchall()
+    schemas: dict[str, list[tuple[Any, ...]]] = {}
+    for file, *column in found:
+        schemas.setdefault(file, []).append(tuple(column))
+    first, *further = schemas.values()
+    if any(schema[1:] != first[1:] for schema in further):
+        raise Unusable(f"its {len(schemas)} files do not all have the same columns and types")
+    return list(_top([(name, children) for name, children, *_ in first]))
 
 
 def _top(schema: Sequence[tuple[str, int | None]]) -> Iterator[str]:
@@ -148,9 +266,37 @@ def _top(schema: Sequence[tuple[str, int | None]]) -> Iterator[str]:
             skip += (children or 0) - 1
 
 
-def _reading(path: Path) -> str:
-    # Folder names like `year=2013` must not become columns.
-    return f"SELECT * FROM read_parquet({literal(_escaped(path))}, hive_partitioning = false)"
+def _statistics(
+    connection: duckdb.DuckDBPyConnection, listed: Sequence[str], types: Mapping[str, str]
+) -> tuple[Mapping[str, int], Mapping[str, str], Mapping[str, str]]:
+    """Nulls, least and greatest values of the columns, where every row group tells them (Parquet format, Statistics).
+
+    A name with `, ` in it looks like that of a nested field; what is said of both makes a proof harder, never wrong.
+    """
+    flat = {n: t for n, t in types.items() if not t.startswith(("STRUCT", "MAP")) and not t.endswith("]")}
+    asked = []
+    for name, found in flat.items():
+        here = f"path_in_schema = {literal(name)}"
+        unknown = f"count_if({here} AND stats_null_count IS NULL)"
+        asked.append(f"if({unknown} = 0, sum(stats_null_count) FILTER (WHERE {here}), NULL)")
+        if not _COMPARED.fullmatch(found):
+            asked += ["NULL", "NULL"]
+            continue
+        for end, value in (("min", "stats_min_value"), ("max", "stats_max_value")):
+            # A row group of nulls has no least value, and needs none.
+            known = f"TRY_CAST({value} AS {found}) IS NOT NULL AND {end}_is_exact IS NOT false"
+            silent = f"count_if({here} AND NOT ({known}) AND stats_null_count IS DISTINCT FROM num_values)"
+            asked.append(f"if({silent} = 0, {end}(TRY_CAST({value} AS {found})) FILTER (WHERE {here}), NULL)::VARCHAR")
+    if not asked:
+        return {}, {}, {}
+    query = f"SELECT {', '.join(asked)} FROM parquet_metadata(?)"
+    values = connection.execute(query, [list(listed)]).fetchall()[0]
+    told = {name: values[3 * i : 3 * i + 3] for i, name in enumerate(flat)}
+    return (
+        {name: int(nulls) for name, (nulls, _, _) in told.items() if nulls is not None},
+        {name: low for name, (_, low, _) in told.items() if low is not None},
+        {name: high for name, (_, _, high) in told.items() if high is not None},
+    )
 
 
 def _escaped(path: Path) -> str:

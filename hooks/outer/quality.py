@@ -1,4 +1,4 @@
-"""What the quality rules of a contract mean (ODCS 3.1, Data Quality): metrics, operators, queries."""
+"""What the quality rules of a contract mean (ODCS 3.1, Data Quality): metrics, operators, placeholders of queries."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from outer.datatypes import kind
 from outer.model import Column
-from outer.parquet import literal
 from outer.yamlfile import show
 
 _ONE: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
@@ -109,57 +107,3 @@ def subjects(clause: Mapping[str, Any], column: Column | None, known: Mapping[st
     if strange := [name for name in names if name not in known]:
         raise Unknown(f"no column {show(strange[0])}")
     return tuple(known[name] for name in names)
-
-
-def measure(clause: Mapping[str, Any], columns: Mapping[str, str], matches: Callable[[str, str], str]) -> str:
-    """The metric of `clause` as an aggregate in SQL: a number of rows.
-
-    `columns` are the columns it is about, quoted, with their types in the data; `matches` gives the condition that text
-    matches a pattern. A duplicate is a row that repeats an earlier one; a null repeats nothing and is not invalid.
-    """
-    metric, arguments = clause["metric"], clause.get("arguments") or {}
-    if metric == "rowCount":
-        return "count(*)"
-    if metric == "duplicateValues":
-        one = next(iter(columns)) if len(columns) == 1 else f"({', '.join(columns)})"
-        present = " AND ".join(f"{c} IS NOT NULL" for c in columns)
-        return f"count(*) FILTER (WHERE {present}) - count(DISTINCT {one}) FILTER (WHERE {present})"
-    ((sql, found),) = columns.items()
-    if metric == "nullValues":
-        return f"count(*) FILTER (WHERE {sql} IS NULL)"
-    if metric == "missingValues":
-        values = arguments.get("missingValues")
-        if not isinstance(values, list) or not values:
-            raise Unknown("missingValues without the list of them")
-        conditions = [f"{sql} IS NULL"] if None in values else []
-        conditions += [f"{sql} IN ({listed})"] if (listed := _list(values, found)) else []
-        return f"count(*) FILTER (WHERE {' OR '.join(conditions) or 'false'})"
-    valid, pattern = arguments.get("validValues"), arguments.get("pattern")
-    conditions = []
-    if valid is not None:
-        if not isinstance(valid, list) or not valid:
-            raise Unknown("validValues is not a list of values")
-        listed = _list(valid, found)
-        conditions.append(f"{sql} NOT IN ({listed})" if listed else "true")
-    if pattern is not None:
-        if not isinstance(pattern, str) or kind(found) != "string":
-            raise Unknown(f"a pattern for the type {found}")
-        conditions.append(f"NOT {matches(sql, pattern)}")
-    if not conditions:
-        raise Unknown("invalidValues without validValues or a pattern")
-    return f"count(*) FILTER (WHERE {sql} IS NOT NULL AND ({' OR '.join(conditions)}))"
-
-
-def _list(values: list[Any], found: str) -> str:
-    """Those of `values` that a column of the type `found` can hold, as a list in SQL."""
-    sort = kind(found)
-    if sort in ("integer", "number"):
-        return ", ".join(repr(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool))
-    if sort == "boolean":
-        return ", ".join(str(v).lower() for v in values if isinstance(v, bool))
-    texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in values if v is not None]
-    if sort == "string":
-        return ", ".join(literal(t) for t in texts)
-    if sort in ("date", "time", "timestamp"):
-        return ", ".join(f"TRY_CAST({literal(t)} AS {found})" for t in texts)
-    raise Unknown(f"a list of values for the type {found}")

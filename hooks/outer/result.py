@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 Outcome = Literal["passed", "failed", "not_checked"]
 Severity = Literal["error", "warning", "info"]
-How = Literal["file metadata", "scan", "receipt", "declared only"]
-"""What proved it: the footer of the file, its rows, the receipt of the publication, or nothing yet."""
+How = Literal["file metadata", "scan", "receipt", "inner", "declared only", "could not run"]
+"""What proved it: the footer of the file, its rows, receipts of publications, the inner stack. Or nothing: it is no
+matter of data, or the rule cannot be understood or executed, which never passes."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Result:
     """Why it was not checked, or why it failed where expected and observed do not say it."""
     place: str = ""
     """Where the contract says so: `file:line`."""
+    dimension: str = ""
+    """Dimension of quality that the contract names (ODCS, Data Quality: dimension)."""
+    seconds: float | None = None
+    """How long the query took that decided it; rules that one scan decided share its time."""
 
     @property
     def blocks(self) -> bool:
@@ -66,6 +71,9 @@ class AuditReport:
     rows: int
     bytes: int
     results: tuple[Result, ...] = field(default_factory=tuple)
+    engine: str = "duckdb"
+    """What looked at the data: `duckdb`, or where they are: `postgres`, `spark`, …"""
+    seconds: float = 0.0
 
     @property
     def failures(self) -> tuple[Result, ...]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from outer.parquet import Table, identifier
 from outer.quality import Unknown
 from outer.yamlfile import show
+
+if TYPE_CHECKING:
+    from outer.parquet import Table
 
 _UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
@@ -36,12 +38,26 @@ def allowed_age(level: Mapping[str, Any]) -> timedelta:
     return number * _UNITS[str(unit).strip().lower()]
 
 
+def share(level: Mapping[str, Any], *, percent: bool) -> float:
+    """The value of the service level `level`: a number of rows, or with `percent` one up to 100. Raises `Unknown`."""
+    value, unit = level.get("value"), str(level.get("unit") or "")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e15:
+        raise Unknown(f"{show(value)} is not a number")
+    if percent and (value > 100 or unit not in ("percent", "%")):
+        raise Unknown(f"{show(value)} {unit} is not a share; write a number up to 100 with the unit percent")
+    if not percent and unit not in ("rows", "row"):
+        raise Unknown(f"unit {show(unit)}; use rows or percent")
+    return float(value)
+
+
 def newest(table: Table, column: str, found: str, as_of: datetime) -> datetime | None:
     """The newest time in `column` (quoted, of the type `found`) up to `as_of`; None where there is none.
 
     What lies in the future is passed over: one wrong date would make stale data fresh for ever. A date stands for its
     whole day, so it is as new as the end of that day. Times without a zone are read as UTC.
     """
+    from outer.parquet import identifier  # rules ask this module too, and must not wait for what opens files
+
     moment = f"{column}::TIMESTAMP" if found != "TIMESTAMP WITH TIME ZONE" else column
     now = int(as_of.timestamp() * 1_000_000)
     ((found_at,),) = table.rows(

@@ -50,6 +50,12 @@ def _share(level: Mapping[str, Any]) -> str:
     return "" if unit in ("percent", "%") else f"the unit is {show(unit)}, not percent"
 
 
+def _volume(level: Mapping[str, Any]) -> str:
+    if level.get("unit") in ("percent", "%"):
+        return _share(level)
+    return _rate(level) or ("" if level.get("unit") == "rows" else f"the unit is {show(level.get('unit'))}, not rows")
+
+
 def _rate(level: Mapping[str, Any]) -> str:
     if not _number(level.get("value")) or not level.get("value"):
         return f"{show(level.get('value'))} is no number above 0"
@@ -77,9 +83,9 @@ MEANING: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys(
         ("freshness", "latency", "frequency", "retention", "timeToDetect", "timeToNotify", "timeToRepair"), _time_span
     ),
-    **dict.fromkeys(("availability", "errorRate"), _share),
+    **dict.fromkeys(("availability", "completeness", "errorRate"), _share),
     **dict.fromkeys(("generalAvailability", "endOfSupport", "endOfLife"), _day),
-    "throughput": _rate, "supportHours": _hours, "timeOfAvailability": _clock,
+    "throughput": _rate, "volume": _volume, "supportHours": _hours, "timeOfAvailability": _clock,
 }  # fmt: skip
 """Service level -> what is wrong with a value of it; empty where nothing is."""
 

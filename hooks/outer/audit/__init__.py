@@ -1,0 +1,142 @@
+"""Holds data against their contract: every clause gets a verdict, and a clause that nobody knows has failed.
+
+A contract is compiled once to a check plan (`compile.py`), which names no engine; `execute.py` holds data against it,
+wherever they are. Statistics of files prove what they can; one scan decides all rules about rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from outer.audit.compile import compiled, compiled_input
+from outer.audit.duck import FORMATS, duck
+from outer.audit.engine import Past
+from outer.audit.execute import execute
+from outer.audit.judge import EXAMPLES, MASK, OPEN, Circumstances, CustomEngine
+from outer.audit.personal import undeclared
+from outer.audit.plan import Plan
+from outer.dataset import Dataset
+from outer.model import Contract
+from outer.parquet import Unusable
+from outer.result import AuditReport, Result
+
+__all__ = ["EXAMPLES", "MASK", "OPEN", "CustomEngine", "Past", "audit", "audit_input", "audit_server"]
+
+
+def audit(
+    contract: Contract,
+    data: Path | Dataset,
+    *,
+    published: datetime | None,
+    as_of: datetime,
+    related: Mapping[str, Path | Dataset] | None = None,
+    history: Sequence[Past] = (),
+    custom: Mapping[str, CustomEngine] | None = None,
+    metadata_only: bool = False,
+) -> AuditReport:
+    """Hold `data` against `contract`; a path is one Parquet file.
+
+    `published` is when the data were published, for service levels that count from there; None while they are not, so
+    that their age is zero. `as_of` (with a time zone) is the moment that service levels are judged at. `related` are
+    the tables that relationships lead to, by the names that contracts give them; `history` the earlier runs, oldest
+    first; `custom` the engines of custom rules, by name. `metadata_only` reads no row: what only rows could tell is not
+    checked. Data that cannot be read are a failed rule, not an exception.
+
+    Rules: ODCS 3.1, sections Schema, Data Quality and Service-Level Agreement.
+    """
+    now = Circumstances(as_of, published, history, custom or {}, metadata_only)
+    return _audit(contract, compiled(contract), data, now, related or {})
+
+
+def audit_input(contract: Contract, data: Path | Dataset) -> AuditReport:
+    """Hold the metadata of `data` against `contract`: their columns and types, nothing else.
+
+    Further columns are welcome: a producer may add some without breaking anybody.
+    """
+    return _audit(contract, compiled_input(contract), data, Circumstances(datetime.now(UTC), metadata_only=True), {})
+
+
+def audit_server(
+    contract: Contract,
+    environment: str,
+    *,
+    published: datetime | None,
+    as_of: datetime,
+    related: Sequence[str] = (),
+    history: Sequence[Past] = (),
+    custom: Mapping[str, CustomEngine] | None = None,
+    table: str | None = None,
+) -> AuditReport:
+    """Hold the table of `contract` in `environment` against it, where it is: in the warehouse of its `servers` entry.
+
+    The table is the one that the contract names, or `table`; `related` are tables beside it that relationships lead to.
+    Of the rows, no more than the examples travel. The other arguments are those of `audit`. Raises `UsageError` when
+    the server is no warehouse that can be asked, or its client or credentials are missing.
+    """
+    from outer.audit.connect import DIALECTS, warehouse
+
+    server = _server(contract, environment)
+    demands = compiled(contract)
+    kinds = {DIALECTS.get(str(s.type).lower()) for s in contract.servers}
+    now = Circumstances(as_of, published, history, custom or {})
+    begun = perf_counter()
+    name = table or str(contract.file.get("schema", 0, "physicalName") or demands.table)
+    engine_name = str(server.get("type"))
+    try:
+        with warehouse(server, name, own_dialect=len(kinds) == 1, related=related) as engine:
+            rows, results = execute(demands, engine, now)
+            engine_name = engine.name
+    except Unusable as error:
+        rows = 0
+        results = (Result("readable", "failed", "could not run", "a table that can be read", reason=str(error)),)
+    seconds = perf_counter() - begun
+    return AuditReport(
+        contract.id, contract.version, rows, 0, _placed(contract, demands, results), engine_name, seconds
+    )
+
+
+def _server(contract: Contract, environment: str) -> Mapping[str, Any]:
+    contract.server(environment)  # says so where there is none
+    entries = [s for s in contract.file.get("servers") or [] if isinstance(s, dict)]
+    return next(s for s in entries if str(s.get("environment") or s.get("server")) == environment)
+
+
+def _audit(
+    contract: Contract,
+    demands: Plan,
+    data: Path | Dataset,
+    now: Circumstances,
+    related: Mapping[str, Path | Dataset],
+) -> AuditReport:
+    begun = perf_counter()
+    try:
+        with duck(data, demands.table, demands.types, related) as engine:
+            rows, results = execute(demands, engine, now)
+            if not now.metadata_only:
+                results = (*results, *undeclared(contract, engine))
+            size = engine.facts.bytes
+    except Unusable as error:
+        rows, size = 0, _size(data)
+        form = FORMATS[data.format] if isinstance(data, Dataset) else FORMATS["parquet"]
+        results = (Result("readable", "failed", "file metadata", form, reason=str(error)),)
+    seconds = perf_counter() - begun
+    return AuditReport(
+        contract.id, contract.version, rows, size, _placed(contract, demands, results), "duckdb", seconds
+    )
+
+
+def _placed(contract: Contract, demands: Plan, results: Sequence[Result]) -> tuple[Result, ...]:
+    """The results, each with file and line of its clause."""
+    at = {item.rule: item.pointer for item in demands.items}
+    file = contract.file
+    return tuple(replace(r, place=f"{file.path}:{file.place(*at.get(r.rule, ('servers',))).line}") for r in results)
+
+
+def _size(data: Path | Dataset) -> int:
+    path = data.path if isinstance(data, Dataset) else data
+    return path.stat().st_size if path.is_file() else 0
