@@ -289,7 +289,7 @@ def test_talk_survives_a_listener_that_goes_away_and_letters_it_cannot_print(tmp
     ("server", "words"),
     [
         ({"type": "s3", "location": "s3://b/x.parquet", "path": None}, ["cannot reach", "`s3`", "words.v1.odcs.yaml:"]),
-        ({"format": "csv"}, ["cannot audit the format `csv`"]),
+        ({"format": "csv"}, ["cannot publish the format `csv`"]),
         ({"path": "data/local/words.parquet"}, ["not at <root>/current/<name>.parquet", "words.v1.odcs.yaml:14"]),
         ({"path": "data/local/current/words.csv"}, ["not at <root>/current/<name>.parquet"]),
         ({"path": "${NOT_SET}/current/words.parquet"}, ["NOT_SET is not set", "words.v1.odcs.yaml:14"]),

@@ -218,7 +218,8 @@ def _dataset_facets(contract: Contract, location: str) -> dict[str, Any]:
         owner = ownership_dataset.Owner(f"team:{team}", "OWNER")
         facets["ownership"] = ownership_dataset.OwnershipDatasetFacet([owner])
     if location:
-        facets["dataSource"] = datasource_dataset.DatasourceDatasetFacet("file", Path(location).as_uri())
+        kind, uri = ("postgres", location) if "://" in location else ("file", Path(location).as_uri())
+        facets["dataSource"] = datasource_dataset.DatasourceDatasetFacet(kind, uri)
     return facets
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from outer.errors import UsageError
 
 
-def require(*packages: str) -> None:
-    """Raise `UsageError` where one of `packages` is not installed: they come with the extra `run`."""
+def require(*packages: str, extra: str = "run") -> None:
+    """Raise `UsageError` where one of `packages` is not installed: they come with the extra (or extras) `extra`."""
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
         raise UsageError(
             f"this needs packages that are not installed: {', '.join(missing)}",
-            "Install the command with its extra: pip install 'data-product-blueprints[run]'.",
+            f"Install the command with its extra: pip install 'data-product-blueprints[{extra}]'.",
         )
 
 

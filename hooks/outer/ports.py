@@ -8,21 +8,81 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from outer.dataset import FORMATS, Dataset, Format, Unlisted
 from outer.errors import UsageError
-from outer.model import DataProduct, Port
+from outer.model import Column, Contract, DataProduct, Port
 from outer.yamlfile import show
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}")
 # DuckDB, Polars and Spark take a path with one of these for a pattern, which may match another file than the one meant.
 _PATTERN = re.compile(r"[*?\[\]]")
+_PUBLISHED: tuple[Format, ...] = ("parquet", "delta")
+"""Formats of an output port."""
+
+QUARANTINE = "quarantine"
+"""Folder, beside the output ports of a version, of the input rows that a run has set aside."""
+
+RESERVED = (QUARANTINE, "receipt.json", "lineage.jsonl")
+"""Names in a version that no port may have."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in PostgreSQL, by the `servers` entry of a contract."""
+
+    host: str
+    port: int
+    database: str
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"postgres://{self.host}:{self.port}/{self.database}/{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True)
 class Location:
-    """A port and the one Parquet file, absolute, that holds its data."""
+    """A port, and the file or folder, absolute, that holds its data.
+
+    Of an output port, `path` is the one that the contract promises, through `current`; it is a file of one of the
+    formats, or a folder for a Delta table and for partitioned Parquet. Where a port is a `table`, consumers read that,
+    and the file is what it is loaded from.
+    """
 
     port: Port
     path: Path
+    format: Format = "parquet"
+    table: Table | None = None
+
+    @property
+    def address(self) -> str:
+        """Where consumers find an output port."""
+        return str(self.table or self.path)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data at the place that the contract promises."""
+        return Dataset(self.path, self.format)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether an output port is published as a folder."""
+        return self.path.suffix != ".parquet"
+
+    @property
+    def partitioned_by(self) -> tuple[str, ...]:
+        """Columns that name the folders of partitioned Parquet, outermost first (ODCS `partitionKeyPosition`)."""
+        return partitions(self.port.contract) if self.is_folder and self.format == "parquet" else ()
+
+    @property
+    def partition_types(self) -> dict[str, str]:
+        """Physical types of the columns that partition an output port: the names of folders have none."""
+        types = {c.name: c.physical_type for c in self.port.contract.columns if c.physical_type}
+        return {name: types[name] for name in self.partitioned_by if name in types}
+
+    def inside(self, folder: Path) -> Dataset:
+        """The data of an output port in `folder`: that of a version, or of what is staged for one."""
+        return Dataset(folder / self.path.name, self.format)
 
 
 @dataclass(frozen=True)
@@ -59,14 +119,21 @@ def resolve_outputs(product: DataProduct, environment: str) -> tuple[Path, tuple
     """The folder that publishes `product` in `environment`, and its output ports. Raises `UsageError` as `resolve`."""
     found: list[Location] = []
     for port in product.outputs:
-        path, where = _served(product, port, environment)
-        if path.parent.name != "current" or path.suffix != ".parquet":
-            raise UsageError(
-                f"{where}: output port {show(port.name)} is at {show(str(path))}, not at <root>/current/<name>.parquet",
-                "End the path with current/<name>.parquet: `current` is the link that `outer run` switches, so that "
-                "readers see the old version or the new one, never a mixture.",
-            )
+        table, where = _table(port, environment)
+        if table:
+            root = interpolate("${DATA_ROOT:-data}", where)
+            path = Path(os.path.normpath(product.source.root / root / environment / "current" / f"{port.name}.parquet"))
+            kind: Format = "parquet"
+        else:
+            path, kind, where = _served(product, port, environment, _PUBLISHED)
+            _check_published(port, path, kind, where)
         first = found[0] if found else None
+        if first and _database(first.table) != _database(table):
+            raise UsageError(
+                f"{where}: output port {show(port.name)} is in another place than {show(first.port.name)} "
+                f"({table or 'files'} and {first.table or 'files'})",
+                "Publish all output ports of an environment to files, or all to one database: one switch for all.",
+            )
         if first and path.parent != first.path.parent:
             raise UsageError(
                 f"{where}: output port {show(port.name)} has another root than {show(first.port.name)} "
@@ -74,18 +141,31 @@ def resolve_outputs(product: DataProduct, environment: str) -> tuple[Path, tuple
                 "Give all output ports of an environment one root: one switch publishes them together, or none.",
             )
         for other in found:
-            if path == other.path:
+            if path == other.path or (table and table == other.table):
                 raise UsageError(
-                    f"{where}: output ports {show(port.name)} and {show(other.port.name)} are the same file",
-                    "Give each its own file name.",
+                    f"{where}: output ports {show(port.name)} and {show(other.port.name)} are the same "
+                    f"{'table' if table else 'file'}",
+                    "Give each its own name.",
                 )
         _check_plain(path, where)
-        found.append(Location(port, path))
+        found.append(Location(port, path, kind, table))
     return found[0].path.parent.parent, tuple(found)
 
 
+def partitions(contract: Contract) -> tuple[str, ...]:
+    """Columns that partition a table, in the order of their `partitionKeyPosition` (ODCS 3.1, Schema)."""
+    found = [c for c in contract.columns if c.clauses.get("partitioned") is True]
+    last = len(contract.columns)
+
+    def position(column: Column) -> int:
+        number = column.clauses.get("partitionKeyPosition")
+        return number if isinstance(number, int) and number > 0 else last
+
+    return tuple(column.name for column in sorted(found, key=position))
+
+
 def variable(kind: str, name: str) -> str:
-    """Name of the environment variable that tells a workload where a port is; `kind` is INPUT or OUTPUT."""
+    """Name of the environment variable that tells a workload where a port is; `kind` is INPUT, OUTPUT or QUARANTINE."""
     return f"PORT_{kind}_{re.sub('[-.]', '_', name.upper())}"
 
 
@@ -115,23 +195,37 @@ def interpolate(text: str, where: str) -> str:
 
 
 def _input(product: DataProduct, port: Port, environment: str, given: Path | None) -> Location:
+    kind = _kind_of_input(port, environment)
     if given is not None:
         path, where = Path(os.path.abspath(given)), f"--input {port.name}={given}"
         todo = "Check the path."
     else:
-        path, where = _served(product, port, environment)
+        path, kind, where = _served(product, port, environment, FORMATS)
         todo = f"Put the file there, correct the contract, or name another one: --input {port.name}=FILE."
     _check_plain(path, where)
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise UsageError(f"{where}: the data of input port {show(port.name)} are missing: {path} {what}", todo)
+    missing = f"{where}: the data of input port {show(port.name)} are missing: {path}"
+    # Any folder would do for one of Parquet files: it must be declared, or be named like one.
+    folder = kind == "delta" or (kind == "parquet" and (path.suffix == ".parquet" or bool(partitions(port.contract))))
+    if not (path.is_file() or (folder and path.is_dir())):
+        raise UsageError(f"{missing} {'is not a file' if path.exists() else 'does not exist'}", todo)
     if not os.access(path, os.R_OK):
         raise UsageError(f"{where}: {path} may not be read", "Give the user who runs the product the right to read it.")
-    return Location(port, path)
+    location = Location(port, path, kind)
+    try:
+        location.dataset.files()
+    except Unlisted as error:
+        raise UsageError(f"{where}: the data of input port {show(port.name)} cannot be read: {error}", todo) from None
+    return location
 
 
-def _served(product: DataProduct, port: Port, environment: str) -> tuple[Path, str]:
-    """Path of `port` by the server of its contract, and the place in the contract that says so."""
+def _kind_of_input(port: Port, environment: str) -> Format:
+    """Format of a file that is given by hand: what the contract says of its server, else Parquet."""
+    kind = next((s.format for s in port.contract.servers if s.environment == environment), "parquet")
+    return next((f for f in FORMATS if f == kind), "parquet")
+
+
+def _served(product: DataProduct, port: Port, environment: str, formats: Sequence[Format]) -> tuple[Path, Format, str]:
+    """Path and format of `port` by the server of its contract, and the place in the contract that says so."""
     contract = port.contract
     server = contract.server(environment)
     index = contract.servers.index(server)
@@ -140,20 +234,57 @@ def _served(product: DataProduct, port: Port, environment: str) -> tuple[Path, s
         line = contract.file.place("servers", index, "type").line
         raise UsageError(
             f"{contract.file.path}:{line}: `outer run` cannot reach a server of the type {show(server.type)}",
-            "This version knows the type `local`: a path on this machine or on a mounted file system.",
+            "This version knows the type `local`: a path on this machine or on a mounted file system; and, for output "
+            "ports, `postgres`.",
         )
-    if server.format != "parquet":
+    kind = next((known for known in formats if known == server.format), None)
+    if kind is None:
         line = contract.file.place("servers", index, "format").line
+        side = "publish" if formats is _PUBLISHED else "audit"
         raise UsageError(
-            f"{contract.file.path}:{line}: `outer run` cannot audit the format {show(server.format)}",
-            "This version knows the format `parquet`.",
+            f"{contract.file.path}:{line}: `outer run` cannot {side} the format {show(server.format)}",
+            f"This version knows the formats {', '.join(formats)}.",
         )
     path = interpolate(server.path, where).strip()
     if not path or path.startswith("~") or "\0" in path:
         raise UsageError(
             f"{where}: {show(path)} is no path of a file", "Write a path, absolute or from the root of the product."
         )
-    return Path(os.path.normpath(product.source.root / path)), where
+    return Path(os.path.normpath(product.source.root / path)), kind, where
+
+
+def _table(port: Port, environment: str) -> tuple[Table | None, str]:
+    """The table that an output port is, where its contract names PostgreSQL, and the place that says so."""
+    contract = port.contract
+    index = contract.servers.index(contract.server(environment))
+    where = f"{contract.file.path}:{contract.file.place('servers', index, 'type').line}"
+    entry = contract.file.get("servers", index) or {}
+    if str(entry.get("type")).lower() not in ("postgres", "postgresql"):
+        return None, where
+    table = contract.file.get("schema", 0) or {}
+    given = {key: entry.get(key) for key in ("host", "port", "database", "schema")}
+    if missing := [key for key, value in given.items() if not value]:
+        raise UsageError(f"{where}: the server names no {', '.join(missing)}", "Write it into the contract.")
+    if not isinstance(given["port"], int):
+        raise UsageError(f"{where}: {show(str(given['port']))} is no port", "Write a number.")
+    name = str(table.get("physicalName") or table.get("name"))
+    return Table(str(given["host"]), given["port"], str(given["database"]), str(given["schema"]), name), where
+
+
+def _database(table: Table | None) -> tuple[str, int, str] | None:
+    return (table.host, table.port, table.database) if table else None
+
+
+def _check_published(port: Port, path: Path, kind: Format, where: str) -> None:
+    folder = kind == "delta" or (bool(partitions(port.contract)) and path.suffix != ".parquet")
+    name = "<name>" if folder else "<name>.parquet"
+    if path.parent.name != "current" or folder == (path.suffix == ".parquet") or path.name in RESERVED:
+        more = " (a Delta table is a folder)" if kind == "delta" else ""
+        raise UsageError(
+            f"{where}: output port {show(port.name)} is at {show(str(path))}, not at <root>/current/{name}{more}",
+            f"End the path with current/{name}: `current` is the link that `outer run` switches, so that "
+            "readers see the old version or the new one, never a mixture.",
+        )
 
 
 def _check_plain(path: Path, where: str) -> None:

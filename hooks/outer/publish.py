@@ -2,8 +2,10 @@
 
     <root>/lock                   held by a run and by everything that it started
     <root>/staging/<run_id>/      what the workloads write
-    <root>/versions/<run_id>/     one complete version: every output port, receipt.json, lineage.jsonl; never changed
+    <root>/versions/<run_id>/     one complete version: every output port (a file or a folder), receipt.json,
+                                  lineage.jsonl, quarantine/ where rows were set aside; never changed
     <root>/current                -> versions/<run_id>; its replacement is the publication
+    <root>/rollback.json          the receipt of a rollback, while it is going on
     <root>/receipts/<run_id>.json, lineage/<run_id>.jsonl, logs/<run_id>/   evidence of every run, failed ones included
 
 At any instant `current` leads to a complete version, the old one or the new one. A run that was killed leaves things
@@ -23,15 +25,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
+from secrets import randbelow
 from typing import Any
 
+from outer import pointer
 from outer.errors import UsageError
+from outer.ports import QUARANTINE
 from outer.talk import Talk
 from outer.yamlfile import show
 
 KEEP = 3
-"""Good versions that stay readable, the current one included: readers that opened an older one can finish."""
+"""Good versions that stay readable, the current one included, where the standard does not say how many."""
 
 KEEP_LOGS = 20
 """Runs whose logs stay."""
@@ -40,8 +44,12 @@ _RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\Z")
 
 
 def new_run_id(now: datetime) -> str:
-    """An id for a run that starts `now`: time in UTC and three random bytes, so that ids sort by time."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
+    """An id for a run that starts `now`: time in UTC, and six digits that keep ids apart and in order.
+
+    Three are the fraction of the second, three are random.
+    """
+    now = now.astimezone(UTC)
+    return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 4096 // 1_000_000:03x}{randbelow(4096):03x}"
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,10 @@ class Area:
     def logs(self, run_id: str) -> Path:
         return self.root / "logs" / run_id
 
+    @property
+    def rollback(self) -> Path:
+        return self.root / "rollback.json"
+
     def receipt(self, run_id: str) -> Path:
         return self.root / "receipts" / f"{run_id}.json"
 
@@ -85,7 +97,8 @@ class Area:
                 "Move it away; `outer run` makes a link to the version that it publishes.",
             ) from None
         folder, _, run_id = target.replace(os.sep, "/").rpartition("/")
-        if folder != "versions" or not _RUN.match(run_id):
+        ours = folder == "versions" or (os.path.isabs(target) and _same(Path(target).parent, self.versions))
+        if not ours or not _RUN.match(run_id):
             raise UsageError(
                 f"{self.current} is a link to {show(target)}, not to a version that `outer run` has published",
                 "Remove the link, or link it to versions/<run_id> again.",
@@ -198,25 +211,31 @@ else:
 # --- Versions -------------------------------------------------------------------------------------
 
 
-def recover(area: Area) -> Path | None:
+def recover(area: Area, keep: int = KEEP) -> Path | None:
     """Remove what killed runs left behind; give the published version. Needs the lock.
 
     Raises `UsageError`, and touches nothing, when `current` is not what `outer run` makes.
     """
+    area.published()  # refuses what is not ours before anything is removed
+    pointer.mend(area.current)
     current = area.published()
-    for leftover in (*_children(area.root / "staging"), *area.root.glob(".current-*"), *area.root.glob("*/.*.part")):
+    for leftover in (*_children(area.root / "staging"), *area.root.glob("*/.*.part"), *area.root.glob(".*.part")):
         _remove(leftover)
+    _settle_rollback(area, current)
     if current is not None:
         # A run that was killed right after the switch had no time to file its evidence.
         for name, archive in (("receipt.json", area.receipt), ("lineage.jsonl", area.lineage)):
             _file_copy(current / name, archive(current.name))
-    prune(area)
+    prune(area, keep)
     return current
 
 
-def prune(area: Area) -> None:
-    """Keep the published version and its last predecessors, as the receipts tell them; remove the others."""
-    kept = _history(area)
+def prune(area: Area, keep: int = KEEP) -> None:
+    """Keep the published version and its last predecessors, `keep` in all, as the receipts tell them.
+
+    A version that a rollback took back stays as well until the next publication, so that one can go forward again.
+    """
+    kept = _history(area, keep)
     if kept is not None:
         for version in _children(area.versions):
             if version.name not in kept:
@@ -233,24 +252,76 @@ def switch(area: Area, run_id: str) -> Path:
     """
     staged, version = area.staging(run_id), area.versions / run_id
     area.versions.mkdir(exist_ok=True)
-    for file in _children(staged):
-        _sync(file)
-        if os.name != "nt":  # there, a file that nobody may write cannot be removed either
-            file.chmod(file.stat().st_mode & ~0o222)
-    _sync(staged)
-    link = area.root / f".current-{run_id}"
+    _settle(staged)
     try:
         os.rename(staged, version)
         _sync(area.versions)
-        os.symlink(os.path.join("versions", run_id), link, target_is_directory=True)
-        os.replace(link, area.current)
+        pointer.lead(area.current, version, run_id)
     except OSError:
-        link.unlink(missing_ok=True)
         _remove(version)
         raise
     with suppress(OSError):  # the switch has happened; only its survival of a power cut is at stake
         _sync(area.root)
     return version
+
+
+def withdraw(area: Area, run_id: str, previous: Path | None) -> None:
+    """Take the version of `run_id` back that `switch` has just published, for `previous` or for nothing."""
+    if previous is not None:
+        pointer.lead(area.current, previous, run_id)
+    else:
+        area.current.unlink()
+    _remove(area.versions / run_id)
+
+
+def switch_back(area: Area, run_id: str, to: str, receipt: bytes) -> None:
+    """Publish the kept version `to` again; `receipt` is that of the rollback `run_id`. Needs the lock.
+
+    The receipt is there before the switch and filed after it, so that a rollback that is killed in between is known.
+    Raises `OSError` when it cannot; then what was published still is.
+    """
+    write(area.rollback, receipt)
+    _sync(area.rollback)
+    try:
+        pointer.lead(area.current, area.versions / to, run_id)
+    except OSError:
+        area.rollback.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):
+        _sync(area.root)
+    area.receipt(run_id).parent.mkdir(parents=True, exist_ok=True)
+    os.replace(area.rollback, area.receipt(run_id))
+
+
+def _settle_rollback(area: Area, current: Path | None) -> None:
+    """File the receipt of a rollback that was killed after its switch; drop that of one that was killed before."""
+    try:
+        receipt = json.loads(area.rollback.read_bytes())
+        done = current is not None and receipt["restored"] == current.name
+        run_id = str(receipt["run_id"])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, TypeError, KeyError):
+        done, run_id = False, ""
+    if done and _RUN.match(run_id):
+        area.receipt(run_id).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(area.rollback, area.receipt(run_id))
+    else:
+        area.rollback.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Make everything below `folder` survive a power cut, and its files unwritable."""
+    for path in _children(folder):
+        if path.is_dir() and not path.is_symlink():
+            _settle(path)
+            if path.name == QUARANTINE:
+                path.chmod(0o700)  # rows of the inputs, for the team alone
+        else:
+            _sync(path)
+            if os.name != "nt":  # there, a file that nobody may write cannot be removed either
+                path.chmod(path.stat().st_mode & ~0o222)
+    _sync(folder)
 
 
 def discard(area: Area, run_id: str) -> None:
@@ -266,14 +337,15 @@ def write(path: Path, data: bytes) -> None:
     os.replace(part, path)
 
 
-def _history(area: Area) -> set[str] | None:
+def _history(area: Area, keep: int) -> set[str] | None:
     """Names of the versions to keep; None when a receipt is unreadable, so that nothing good is thrown away."""
     current = area.published()
+    # Receipts are filed after the switch, so they tell what was good.
+    good = {p.name for p in _children(area.versions) if area.receipt(p.name).exists()}
     if current is None:
-        # Somebody removed the link or what it led to. Receipts are filed after the switch, so they tell what was good.
-        return {p.name for p in _children(area.versions) if area.receipt(p.name).exists()}
+        return good  # somebody removed the link or what it led to
     kept = [current.name]
-    while len(kept) < KEEP and (area.versions / kept[-1]).is_dir():
+    while len(kept) < keep and (area.versions / kept[-1]).is_dir():
         try:
             previous = json.loads((area.versions / kept[-1] / "receipt.json").read_bytes()).get("previous")
         except (OSError, ValueError, AttributeError):
@@ -281,7 +353,7 @@ def _history(area: Area) -> set[str] | None:
         if not isinstance(previous, str) or not _RUN.match(previous) or previous in kept:
             break
         kept.append(previous)
-    return set(kept)
+    return {*kept, *(name for name in good if name > current.name)}
 
 
 def _file_copy(source: Path, target: Path) -> None:
@@ -303,6 +375,13 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _sync(path: Path) -> None:

@@ -7,17 +7,23 @@ One JSON object, `format` 1:
     product       {id, version} of the descriptor
     environment   local, dev, …
     started, finished   ISO 8601 in UTC; `finished` of a published run is the moment of its publication
-    outcome       published | failed;  reason: one line, why it failed
+    outcome       published | failed | restored (by `outer rollback`)
+    reason        one line: why it failed, or was rolled back
+    restored      run_id of the version that a rollback published again, or null
     previous      run_id of the version that was published before, or null
     since         YYYY-MM-DD of an incremental run, or null
     pin           {_commit, _src_path} of .copier-answers.yml: the standard that the product was rendered from
     outer_version, outer_hash   the command that ran, and SHA-256 over outer/ (see `fingerprint.outer`)
     inner_hash    SHA-256 over inner/ (see `fingerprint.inner`)
     lineage_run   id of the run in OpenLineage events
-    inputs        [{port, contract, version, location, bytes, rows, sha256}]; sha256 is null for files beyond 1 GiB,
-                  and for one that was replaced while the run read it
-    outputs       [{port, contract, version, file, location, rows, bytes, sha256, fingerprint}]; `fingerprint` is of the
-                  rows, not of the file (see `fingerprint.content`)
+    inputs        [{port, contract, version, location, bytes, rows, sha256, format}]; sha256 is null for data beyond
+                  1 GiB, and for those that were replaced while the run read them
+    outputs       [{port, contract, version, file, location, rows, bytes, sha256, fingerprint, format, files}]; `file`
+                  is a folder for Delta and partitioned Parquet, with `files` data files that count for `bytes`;
+                  `sha256` is of the file, or of all that the folder holds (see `Dataset.sha256`); `fingerprint` is of
+                  the rows, whatever holds them (see `fingerprint.content`)
+    quarantine    [{port, rows, share, file}]: rows of an input that a workload has set aside, as a share of that
+                  input's rows; `file` is relative to the folder that publishes
     audit         [{port, rule, outcome, severity, how, …}]: every rule of the output contracts (see `result.Result`)
     input_audit   the same for the inputs
 """
@@ -26,7 +32,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +54,7 @@ class InputRecord:
     bytes: int
     rows: int
     sha256: str | None
+    format: str = "parquet"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,20 @@ class OutputRecord:
     bytes: int
     sha256: str
     fingerprint: str
+    format: str = "parquet"
+    files: int = 1
+
+
+@dataclass(frozen=True)
+class QuarantineRecord:
+    """Rows of the input `port` that a workload has set aside."""
+
+    port: str
+    rows: int
+    share: float
+    """Of the rows of the input, from 0 to 1."""
+    file: str
+    """Relative to the folder that publishes."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +95,7 @@ class Receipt:
     environment: str
     started: str
     finished: str
-    outcome: Literal["published", "failed"]
+    outcome: Literal["published", "failed", "restored"]
     reason: str
     previous: str | None
     since: str | None
@@ -87,10 +108,12 @@ class Receipt:
     outputs: tuple[OutputRecord, ...] = ()
     audit: tuple[Mapping[str, Any], ...] = ()
     input_audit: tuple[Mapping[str, Any], ...] = ()
+    quarantine: tuple[QuarantineRecord, ...] = ()
+    restored: str | None = None
 
     def as_json(self) -> bytes:
-        fields = {"format": FORMAT, **asdict(self)}
-        return (json.dumps(fields, indent=2, ensure_ascii=False, default=str) + "\n").encode("utf-8", "replace")
+        value = {"format": FORMAT, **asdict(self)}
+        return (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode("utf-8", "replace")
 
 
 def read(path: Path) -> Receipt:
@@ -99,11 +122,12 @@ def read(path: Path) -> Receipt:
         value = json.loads(path.read_bytes())
         if not isinstance(value, dict) or value.pop("format", None) != FORMAT:
             raise ValueError(f"it is not a receipt of format {FORMAT}")
-        for side, record in (("inputs", InputRecord), ("outputs", OutputRecord)):
-            value[side] = tuple(record(**entry) for entry in value[side])
+        value.setdefault("quarantine", ())  # receipts of older versions have none
+        for side, record in _RECORDS.items():
+            value[side] = tuple(record(**_known(record, entry)) for entry in value[side])
         for part in ("audit", "input_audit"):
             value[part] = tuple(value[part])
-        receipt = Receipt(**value)
+        receipt = Receipt(**_known(Receipt, value))
         instant(receipt.finished)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         said = error.strerror if isinstance(error, OSError) else error
@@ -112,6 +136,31 @@ def read(path: Path) -> Receipt:
             "Publish again with `outer run`; the next receipt replaces it.",
         ) from None
     return receipt
+
+
+def standing(folder: Path, run_id: str) -> Receipt | None:
+    """The receipt of the rollback by which the version `run_id` is published; None where its own run published it.
+
+    `folder` holds the receipts of all runs. Raises `UsageError` for one that cannot be read.
+    """
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        receipt = read(path)
+        if receipt.outcome != "failed":
+            return receipt if receipt.restored == run_id else None
+    return None
+
+
+_RECORDS: Mapping[str, type[Any]] = {
+    "inputs": InputRecord,
+    "outputs": OutputRecord,
+    "quarantine": QuarantineRecord,
+}
+
+
+def _known(record: type[Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What this version knows of `entry`: a later one may have added fields within the format."""
+    names = {field.name for field in fields(record)}
+    return {key: value for key, value in entry.items() if key in names}
 
 
 def results(reports: Iterable[tuple[str, AuditReport]]) -> tuple[Mapping[str, Any], ...]:

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
-from outer import __version__, fingerprint, publish, workloads
-from outer.audit import audit, audit_input
+from outer import __version__, fingerprint, publish, quarantine, workloads
+from outer.audit import audit, audit_input, audit_server
+from outer.dataset import Dataset
+from outer.digests import Digests
 from outer.errors import NothingChecked, OuterError, RunFailed
 from outer.evidence import Lineage, lineage_run
+from outer.limits import Limits, limits
 from outer.machine import deaf, foreseen, require, stoppable
-from outer.model import DataProduct, Workload, model
+from outer.model import DataProduct, model
 from outer.parquet import Unusable, opened
-from outer.ports import Location, Locations, resolve, variable
+from outer.ports import QUARANTINE, Location, Locations, resolve
+from outer.postgres import Shelf, own_name, shelf
 from outer.product import load
 from outer.publish import Area
-from outer.receipt import InputRecord, OutputRecord, Receipt, moment, results
+from outer.receipt import InputRecord, OutputRecord, QuarantineRecord, Receipt, moment, results
 from outer.result import AuditReport
+from outer.surroundings import history, related
 from outer.talk import Talk
+from outer.written import check_written
 from outer.yamlfile import show
-
-HASHED = 1 << 30
-"""Largest input, in bytes, whose SHA-256 goes into the receipt: to hash more would take longer than many a run."""
 
 
 def run(
@@ -40,13 +41,15 @@ def run(
     since: date | None = None,
     wait: float = 60.0,
     setup: bool = True,
+    keep: int | None = None,
     talk: Talk,
 ) -> Receipt:
     """Run the data product in `root`, publish what it makes, and give the receipt.
 
     `environment` chooses the servers of the contracts; `inputs` names files to read instead, by input port; `since`
     asks for an incremental run from that day on; `wait` is how many seconds to wait for another run; `setup` says
-    whether to run the inner's setup command first.
+    whether to run the inner's setup command first; `keep` is how many good versions stay, by default as many as the
+    standard says.
 
     Raises `UsageError` when product, machine or arguments do not allow it, `RunFailed` when a workload fails or data
     break a contract, and `KeyboardInterrupt` when a person or the machine stops it. In all three cases the last good
@@ -55,11 +58,17 @@ def run(
     require("duckdb", "openlineage")
     product = model(load(root))
     locations = resolve(product, environment, inputs or {})
+    if any(location.format == "delta" for location in locations.outputs):
+        require("deltalake", extra="run,delta")  # now, not after the work
+    tables = shelf(locations.outputs)
+    bounds = limits(product.source)
+    bounds = bounds if keep is None else replace(bounds, keep_versions=keep)
     area, started = Area(locations.root), datetime.now(UTC)
-    job = _Job(product, locations, area, environment, since, started, publish.new_run_id(started), talk)
+    job = _Job(product, locations, area, environment, since, started, publish.new_run_id(started), bounds, tables, talk)
     with foreseen(area.root, area.current), stoppable(), publish.locked(area, job.run_id, wait, talk) as lock:
-        job.previous = publish.recover(area)
+        job.previous = publish.recover(area, bounds.keep_versions)
         try:
+            serve(tables, job.previous)
             job.prepare()
             job.work(lock, setup=setup)
             job.audit()
@@ -105,14 +114,17 @@ class _Job:
     since: date | None
     started: datetime
     run_id: str
+    limits: Limits
+    tables: Shelf
     talk: Talk
     previous: Path | None = None
     reports: dict[str, AuditReport] = field(default_factory=dict)
     input_reports: dict[str, AuditReport] = field(default_factory=dict)
     outputs: tuple[OutputRecord, ...] = ()
+    quarantine: tuple[QuarantineRecord, ...] = ()
     outer_hash: str = ""
     inner_hash: str = ""
-    digests: _Digests | None = None
+    digests: Digests | None = None
     lineage: Lineage | None = None
 
     def prepare(self) -> None:
@@ -122,7 +134,7 @@ class _Job:
         self.outer_hash, self.inner_hash = fingerprint.outer(root), fingerprint.inner(root)
         self._judge_inputs()
         # Both only now: they share the processor with the workloads, not with what these wait for.
-        self.digests = _Digests(tuple(i.path for i in self.locations.inputs))
+        self.digests = Digests(tuple(i.dataset for i in self.locations.inputs))
         self.lineage = self._begin_lineage()
 
     def _judge_inputs(self) -> None:
@@ -130,7 +142,7 @@ class _Job:
             return
         self.talk.step("inputs")
         for location in self.locations.inputs:
-            report = audit_input(location.port.contract, location.path)
+            report = audit_input(location.port.contract, location.dataset)
             self.input_reports[location.port.name] = report
             self._tell(location, report)
         broken = [name for name, report in self.input_reports.items() if report.failures]
@@ -168,21 +180,41 @@ class _Job:
             )  # fmt: skip
             for location in self.locations.outputs:
                 if location.port.name in workload.writes:
-                    _check_written(workload, location, self._staged(location))
+                    check_written(workload, location, self._staged(location))
             self.talk.done(workload.name)
-        expected = {location.path.name for location in self.locations.outputs}
+        expected = {QUARANTINE, *(location.path.name for location in self.locations.outputs)}
         if strange := sorted(set(os.listdir(self.area.staging(self.run_id))) - expected):
             raise RunFailed(
                 f"the workloads have written what is no output port: {', '.join(map(show, strange[:5]))}",
                 "Write each output port to its location and nothing beside it; keep other files inside inner/.",
             )
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        rows = {name: report.rows for name, report in self.input_reports.items()}
+        self.quarantine = quarantine.collect(self.area, self.run_id, rows)
+        for record in self.quarantine:
+            self.talk.note(f"{record.port}: {_count(record.rows, 'row')} ({record.share:.2%}) set aside: {record.file}")
+        allowed = self.limits.quarantine_share
+        if bad := [record.port for record in self.quarantine if record.share > allowed]:
+            raise RunFailed(
+                f"more than {allowed:.2%} of the rows of {', '.join(map(show, bad))} were set aside; "
+                "nothing was published",
+                f"Look at the rows in {self.area.logs(self.run_id) / QUARANTINE} and speak with the producer. How many "
+                "are allowed stands in outer/standard.yaml (contract, quarantine_share).",
+            )
 
     def audit(self) -> None:
         """Hold every output against its contract; none may break it."""
+        made = [(location.port.contract, self._staged(location)) for location in self.locations.outputs]
+        made += [(location.port.contract, location.dataset) for location in self.locations.inputs]
         for location in self.locations.outputs:
-            name = location.port.name
+            name, contract = location.port.name, location.port.contract
             self.talk.step(f"audit {name}")
-            report = audit(location.port.contract, self._staged(location), published=None, as_of=datetime.now(UTC))
+            report = audit(
+                contract, self._staged(location), published=None, as_of=datetime.now(UTC),
+                related=related(contract, made), history=history(self.area.receipt("").parent, name),
+            )  # fmt: skip
             if not report.results:
                 raise NothingChecked(f"the audit of {show(name)} has checked nothing", "Report this defect.")
             self.reports[name] = report
@@ -200,21 +232,56 @@ class _Job:
 
     def publish(self) -> Receipt:
         """Write the evidence beside the data and switch."""
+        staging = self.area.staging(self.run_id)
+        self._load(staging)
         self.talk.step("publish")
         self.outputs = tuple(self._record(location) for location in self.locations.outputs)
         receipt = self._receipt("published")
         assert self.lineage is not None  # noqa: S101 (`prepare` made it)
-        staging = self.area.staging(self.run_id)
         publish.write(staging / "lineage.jsonl", self.lineage.final_events(receipt))
         publish.write(staging / "receipt.json", receipt.as_json())
         # Whoever stops the run from here on is too late: what follows is short, and would not be undone.
         deaf()
         publish.switch(self.area, self.run_id)
-        self.talk.done("publish", str(self.area.current))
+        try:
+            self.tables.switch(self.run_id)
+        except OuterError:
+            publish.withdraw(self.area, self.run_id, self.previous)
+            raise
+        self.talk.done("publish", ", ".join(dict.fromkeys(self._places())))
         self._file(receipt)
         with self._told("old versions were not removed"):
-            publish.prune(self.area)
+            publish.prune(self.area, self.limits.keep_versions)
+            try:
+                self.tables.prune({version.name for version in self.area.versions.iterdir()})
+            except RunFailed as error:  # it is published; what is too much goes with the next run
+                self.talk.note(f"old tables were not removed: {error.what}")
         return receipt
+
+    def _load(self, staging: Path) -> None:
+        """Copy what is staged into tables, where ports are tables, and audit those where they are."""
+        if not self.tables.locations:
+            return
+        self.talk.step("load")
+        self.tables.load(staging, self.run_id)
+        for location in self.tables.locations:
+            name = location.port.name
+            report = audit_server(
+                location.port.contract, self.environment, published=None, as_of=datetime.now(UTC),
+                table=own_name(location, self.run_id), history=history(self.area.receipt("").parent, name),
+            )  # fmt: skip
+            self._tell(location, report)
+            if report.failures or report.rows != self.reports[name].rows:
+                raise RunFailed(
+                    f"output port {show(name)} is not as the contract says once it is a table; nothing was published",
+                    "The server judges otherwise than the file: look at types, collation and patterns.",
+                )
+        rows = sum(report.rows for report in self.reports.values())
+        self.talk.done("load", f"{_count(rows, 'row')} to {', '.join(self._places())}")
+
+    def _places(self) -> Sequence[str]:
+        tables = [str(location.table) for location in self.tables.locations]
+        return tables or [str(self.area.current)]
 
     def fail(self, error: BaseException) -> None:
         """Leave the evidence of a run that `error` has ended, and nothing else."""
@@ -224,7 +291,9 @@ class _Job:
             reason = "interrupted"
         else:
             reason = f"{type(error).__name__}: {error}"
-        publish.discard(self.area, self.run_id)  # first: on a full disk it makes room for the receipt
+        rows = {name: report.rows for name, report in self.input_reports.items()}
+        self.outputs, self.quarantine = (), quarantine.rescue(self.area, self.run_id, rows)
+        publish.discard(self.area, self.run_id)  # before anything is written: on a full disk it makes room
         self.lineage = self.lineage or self._begin_lineage()
         self._file(self._receipt("failed", " ".join(reason.split())))
 
@@ -267,7 +336,8 @@ class _Job:
                     location=str(location.path),
                     bytes=report.bytes,
                     rows=report.rows,
-                    sha256=digest.get(location.path),
+                    sha256=digest.get(location.dataset),
+                    format=location.format,
                 )
                 for location in self.locations.inputs
                 if (report := self.input_reports.get(location.port.name)) is not None
@@ -275,26 +345,29 @@ class _Job:
             outputs=self.outputs,
             audit=results(self.reports.items()),
             input_audit=results(self.input_reports.items()),
+            quarantine=self.quarantine,
         )
 
     def _record(self, location: Location) -> OutputRecord:
-        path, contract = self._staged(location), location.port.contract
+        data, contract = self._staged(location), location.port.contract
         report = self.reports[location.port.name]
         try:
-            with opened(path) as table:
+            with opened(data, types=location.partition_types) as table:
                 content = fingerprint.content(table)
         except Unusable as error:
-            raise RunFailed(f"{path} cannot be read any more: {error}", "Run again.") from None
+            raise RunFailed(f"{data.path} cannot be read any more: {error}", "Run again.") from None
         return OutputRecord(
             port=location.port.name,
             contract=contract.id,
             version=contract.version,
-            file=path.name,
-            location=str(location.path),
+            file=data.path.name,
+            location=location.address,
             rows=report.rows,
             bytes=report.bytes,
-            sha256=fingerprint.file(path),
+            sha256=data.sha256(),
             fingerprint=content,
+            format=data.format,
+            files=len(data.files()),
         )
 
     def _tell(self, location: Location, report: AuditReport) -> None:
@@ -310,35 +383,18 @@ class _Job:
         except OSError as error:
             self.talk.note(f"{consequence}: {error.filename or self.area.root}: {error.strerror}")
 
-    def _staged(self, location: Location) -> Path:
-        return self.area.staging(self.run_id) / location.path.name
+    def _staged(self, location: Location) -> Dataset:
+        return location.inside(self.area.staging(self.run_id))
 
     def _lineage_run(self) -> str:
         return lineage_run(self.product.id, self.run_id)
 
 
-class _Digests:
-    """SHA-256 of the inputs, taken while the workloads read them. A file that changes meanwhile has none."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._found: dict[Path, str] = {}
-        self._thread = threading.Thread(target=self._work, args=(paths,), daemon=True)
-        self._thread.start()
-
-    def take(self, *, wait: bool) -> Mapping[Path, str]:
-        if wait:
-            self._thread.join()
-        return dict(self._found)
-
-    def _work(self, paths: Sequence[Path]) -> None:
-        for path in paths:
-            with suppress(OSError):
-                before = path.stat()
-                if before.st_size <= HASHED:
-                    digest = fingerprint.file(path)
-                    after = path.stat()
-                    if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
-                        self._found[path] = digest
+def serve(tables: Shelf, version: Path | None) -> None:
+    """Let tables show the `version` that is published: a run that was killed may not have come so far."""
+    if version is not None and tables.locations and tables.published() != version.name:
+        tables.load(version, version.name)
+        tables.switch(version.name)
 
 
 def said(report: AuditReport) -> str:
@@ -349,23 +405,6 @@ def said(report: AuditReport) -> str:
     if unchecked := report.count("not_checked"):
         counted.append(f"{unchecked} not checked")
     return f"{_count(report.rows, 'row')}, {', '.join(counted)}"
-
-
-def _check_written(workload: Workload, location: Location, path: Path) -> None:
-    todo = f"Let it write one Parquet file to ${variable('OUTPUT', location.port.name)}."
-    start = f"workload {show(workload.name)} has ended without writing output port {show(location.port.name)}"
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        raise RunFailed(f"{start}: {path} does not exist", todo) from None
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a link" if stat.S_ISLNK(found.st_mode) else "no file"
-        raise RunFailed(f"{start}: {path} is {what}", todo)
-    if found.st_nlink > 1:
-        raise RunFailed(
-            f"{start}: {path} is the same file as another one (a hard link), which could change it later",
-            "Let it write a file of its own, or copy.",
-        )
 
 
 def _example(row: Mapping[str, str]) -> str:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from outer import fingerprint
-from outer.audit import audit
-from outer.errors import NothingChecked, UsageError
+from outer.audit import audit, audit_server
+from outer.audit.clauses import Clause, coverage, summary
+from outer.audit.junit import junit
+from outer.dataset import Dataset
+from outer.errors import NothingChecked, RunFailed, UsageError
 from outer.machine import require
-from outer.model import DataProduct, model
+from outer.model import Contract, DataProduct, model
 from outer.parquet import Unusable, opened
-from outer.ports import Location, resolve_outputs
+from outer.ports import QUARANTINE, Location, resolve_outputs
+from outer.postgres import shelf
 from outer.product import load
 from outer.publish import Area
-from outer.receipt import OutputRecord, Receipt, instant, moment, read
-from outer.result import AuditReport, Result
+from outer.receipt import OutputRecord, Receipt, instant, moment, read, standing
+from outer.result import AuditReport, Outcome, Result
 from outer.run import said
+from outer.surroundings import history, related
 from outer.talk import Talk
 from outer.yamlfile import show
 
@@ -38,6 +43,8 @@ class Verdict:
     """For each output port; whether its data are those of the receipt is among the rules."""
     notes: tuple[str, ...]
     """What has changed since the publication without being wrong."""
+    clauses: Mapping[str, tuple[Clause, ...]] = field(default_factory=dict)
+    """For each output port: what became of every clause of its contract."""
 
     @property
     def passed(self) -> bool:
@@ -50,12 +57,18 @@ class Verdict:
         lines = [f"{self.environment}: version {self.run_id}{when}, judged as of {moment(self.as_of)}"]
         for port, report in self.reports:
             lines.append(f"{red + 'failed' if report.failures else green + 'passed'}{plain}  {port}: {said(report)}")
+            if clauses := self.clauses.get(port):
+                lines.append(f"  {summary(clauses)}")
             for result in (*report.failures, *report.warnings):
                 mark = "error" if result.blocks else result.severity
                 lines.append(f"  {mark}: {result.sentence()}")
                 lines += [f"    {', '.join(f'{k} = {v}' for k, v in row.items())}" for row in result.examples]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def as_junit(self) -> str:
+        """The verdict for CI systems, as JUnit XML."""
+        return junit(self.reports)
 
     def as_json(self) -> str:
         """The verdict for machines."""
@@ -73,7 +86,10 @@ class Verdict:
                     "version": report.version,
                     "rows": report.rows,
                     "bytes": report.bytes,
+                    "engine": report.engine,
+                    "seconds": round(report.seconds, 3),
                     "results": [result.as_dict() for result in report.results],
+                    "clauses": [clause.as_dict() for clause in self.clauses.get(port, ())],
                 }
                 for port, report in self.reports
             ],
@@ -105,11 +121,15 @@ def verify(root: Path, *, environment: str = "local", as_of: datetime | None = N
     for location in locations:
         name = location.port.name
         talk.step(f"audit {name}")
-        report = _port(location, version, receipt, trouble, published, now)
+        beside = [(other.port.contract, other.inside(version)) for other in locations]
+        report = _port(location, version, receipt, trouble, published, now, beside)
         reports.append((name, report))
         talk.done(f"audit {name}", said(report))
+    _tables(reports, locations, version, environment, now)
     notes = _changes(product, locations, version, receipt)
-    return Verdict(version.name, environment, now, published, tuple(reports), tuple(notes))
+    contracts = {location.port.name: location.port.contract for location in locations}
+    clauses = {port: coverage(contracts[port], report) for port, report in reports}
+    return Verdict(version.name, environment, now, published, tuple(reports), tuple(notes), clauses)
 
 
 def _receipt(version: Path, product: DataProduct) -> tuple[Receipt | None, str]:
@@ -132,12 +152,16 @@ def _port(
     trouble: str,
     published: datetime | None,
     now: datetime,
+    beside: Sequence[tuple[Contract, Dataset]],
 ) -> AuditReport:
-    path, contract = version / location.path.name, location.port.contract
-    if not path.is_file():
-        missing = Result("published", "failed", "receipt", "a published file", reason=f"{path} does not exist")
+    data, contract = location.inside(version), location.port.contract
+    if not data.path.exists():
+        missing = Result("published", "failed", "receipt", "published data", reason=f"{data.path} does not exist")
         return AuditReport(contract.id, contract.version, 0, 0, (missing,))
-    report = audit(contract, path, published=published, as_of=now)
+    report = audit(
+        contract, data, published=published, as_of=now,
+        related=related(contract, beside), history=history(version.parent.parent / "receipts", location.port.name),
+    )  # fmt: skip
     if receipt is None:
         # Its age is unknown, not zero.
         kept = tuple(
@@ -151,24 +175,56 @@ def _port(
     if record is None:
         unknown = Result("receipt", "failed", "receipt", reason="the receipt does not name this port; publish it first")
         return replace(report, results=(*report.results, unknown))
-    return replace(report, results=(*report.results, *_unchanged(path, record)))
+    return replace(report, results=(*report.results, *_unchanged(location, data, record)))
 
 
-def _unchanged(path: Path, record: OutputRecord) -> Sequence[Result]:
-    """Whether the file at `path` is the one that `record` tells of, and whether its rows are."""
-    digest = fingerprint.file(path)
+def _tables(
+    reports: list[tuple[str, AuditReport]],
+    locations: Sequence[Location],
+    version: Path,
+    environment: str,
+    now: datetime,
+) -> None:
+    """Add to `reports` whether ports that are tables show the published version, and what is wrong with them there."""
+    tables = shelf(locations)
+    if not tables.locations:
+        return
     try:
-        with opened(path) as table:
-            content = fingerprint.content(table)
+        shown = tables.published()
+    except RunFailed as error:
+        shown = error.what
+    outcome: Outcome = "passed" if shown == version.name else "failed"
+    for index, (port, report) in enumerate(reports):
+        location = next(location for location in locations if location.port.name == port)
+        found = [Result("table", outcome, "receipt", version.name, shown or "another version, or none")]
+        if outcome == "passed":
+            there = audit_server(location.port.contract, environment, published=None, as_of=now)
+            found += [replace(r, rule=f"table.{r.rule}") for r in there.results if r.outcome == "failed"]
+            if there.rows != report.rows:
+                found.append(Result("table.rows", "failed", "scan", f"{report.rows:,}", f"{there.rows:,}"))
+        reports[index] = (port, replace(report, results=(*report.results, *found)))
+
+
+def _unchanged(location: Location, data: Dataset, record: OutputRecord) -> Sequence[Result]:
+    """Whether the `data` of a port are those that `record` tells of, byte for byte, and whether their rows are."""
+    digest = data.sha256()
+    try:
+        # The same bytes hold the same rows: only others must be read to tell.
+        content = record.fingerprint if digest == record.sha256 else _content(location, data)
     except Unusable as error:
         content = str(error)
     return [
         Result(rule, "passed" if found == wanted else "failed", "receipt", _short(wanted), _short(found), reason=reason)
         for rule, wanted, found, reason in (
-            ("sha256", record.sha256, digest, "" if digest == record.sha256 else "the published file was changed"),
+            ("sha256", record.sha256, digest, "" if digest == record.sha256 else "what was published was changed"),
             ("fingerprint", record.fingerprint, content, "" if content == record.fingerprint else "its rows changed"),
         )
     ]
+
+
+def _content(location: Location, data: Dataset) -> str:
+    with opened(data, types=location.partition_types) as table:
+        return fingerprint.content(table)
 
 
 def _changes(
@@ -186,7 +242,11 @@ def _changes(
         notes.append("outer/ has changed since the publication")
     if receipt.inner_hash != fingerprint.inner(product.source.root):
         notes.append("inner/ has changed since the publication")
+    if restored := standing(version.parent.parent / "receipts", version.name):
+        notes.append(f"it was published again by a rollback, {restored.finished}: {restored.reason}")
+    notes += [f"{r.port}: {r.rows:,} rows ({r.share:.2%}) were set aside: {r.file}" for r in receipt.quarantine]
     known = {"receipt.json", "lineage.jsonl", *(r.file for r in receipt.outputs)}
+    known |= {QUARANTINE} if receipt.quarantine else set()
     if strange := sorted(set(os.listdir(version)) - known):
         notes.append(f"the version holds files that nobody published: {', '.join(map(show, strange[:5]))}")
     return notes

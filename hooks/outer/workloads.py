@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from outer.errors import RunFailed
-from outer.ports import Location, Locations, variable
+from outer.ports import QUARANTINE, Location, Locations, variable
 from outer.publish import Area
 from outer.talk import Talk, seconds
 
@@ -54,7 +54,7 @@ def environment(tools: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in _FOREIGN
         and name not in _GIT
-        and not name.startswith(("PORT_INPUT_", "PORT_OUTPUT_"))
+        and not name.startswith(("PORT_INPUT_", "PORT_OUTPUT_", "PORT_QUARANTINE_"))
         and name not in ("PORTS_FILE", "RUN_SINCE")
     }
     own = [Path(sys.prefix)] if sys.prefix != sys.base_prefix else []
@@ -91,7 +91,7 @@ def describe(
         contract = location.port.contract
         return {
             "location": str(path),
-            "format": "parquet",
+            "format": location.format,
             "contract": str(locations.product_root / contract.file.path),
             "schema": [
                 {
@@ -106,18 +106,30 @@ def describe(
 
     def last(location: Location) -> str | None:
         path = previous / location.path.name if previous else None
-        return str(path) if path and path.is_file() else None
+        return str(path) if path and path.exists() else None
+
+    def output(location: Location) -> dict[str, Any]:
+        described = {**entry(location, location.inside(staging).path), "previous": last(location)}
+        columns = location.partitioned_by
+        return {**described, "partitioned_by": list(columns)} if columns else described
 
     staging = area.staging(run_id)
     inputs = {i.port.name: entry(i, i.path) for i in locations.inputs}
-    outputs = {o.port.name: {**entry(o, staging / o.path.name), "previous": last(o)} for o in locations.outputs}
+    outputs = {o.port.name: output(o) for o in locations.outputs}
+    aside = {
+        i.port.name: {"location": str(staging / QUARANTINE / f"{i.port.name}.parquet"), "format": "parquet"}
+        for i in locations.inputs
+    }
     ports = {
         "environment": env,
         "run_id": run_id,
         "since": since.isoformat() if since else None,
         "inputs": inputs,
         "outputs": outputs,
+        "quarantine": aside,
     }
+    if aside:
+        (staging / QUARANTINE).mkdir(parents=True, exist_ok=True)
     # Beside the logs: with this file, a run can be looked into, and a workload be started by hand.
     file = area.logs(run_id) / "ports.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +137,7 @@ def describe(
     return {
         **{variable("INPUT", name): value["location"] for name, value in inputs.items()},
         **{variable("OUTPUT", name): value["location"] for name, value in outputs.items()},
+        **{variable("QUARANTINE", name): value["location"] for name, value in aside.items()},
         "PORTS_FILE": str(file),
         **({"RUN_SINCE": since.isoformat()} if since else {}),
     }

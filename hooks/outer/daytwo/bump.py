@@ -33,7 +33,7 @@ from outer.yamlfile import Pointer, Unreadable, parse, show
 
 _ENDS = ("endOfSupport", "es")
 _BASE = re.compile(r"\(([0-9a-f]{7,64})\)\Z")
-_FILE = re.compile(r"(?P<stem>.+?)(?:\.v[0-9]+)?(?P<kind>\.[A-Za-z][A-Za-z0-9]*)\Z")
+_FILE = re.compile(r"(?P<stem>.+?)(?:\.v[0-9]+)?(?P<kind>\.[A-Za-z][A-Za-z0-9]*)?\Z")
 
 
 @dataclass(frozen=True)
@@ -352,10 +352,10 @@ def _said(draft: Draft, path: str, change: Any) -> bytes:
 
 
 def _moved(location: str, number: int) -> str:
-    """Where the next major of a port is published: beside the older one, under another file name."""
+    """Where the next major of a port is published: beside the older one, under another name."""
     folder, slash, last = location.rpartition("/")
     match = _FILE.match(last)
-    return f"{folder}{slash}{match['stem']}.v{number}{match['kind']}" if match else location
+    return f"{folder}{slash}{match['stem']}.v{number}{match['kind'] or ''}" if match else location
 
 
 def _titled(data: bytes, old: int, new: int) -> bytes:

@@ -97,7 +97,7 @@ def _reachable(offer: Offer, environment: str, product: Product) -> Mapping[str,
     """The producer's server of an environment, where this product can read it from its own place."""
     standard = product.standard.value if product.standard else None
     types = lookup(standard, ("contract", "servers")) or ["local"]
-    formats = lookup(standard, ("contract", "formats")) or ["parquet"]
+    formats = lookup(standard, ("contract", "input_formats")) or lookup(standard, ("contract", "formats"))
     for _, server in mappings(offer.value.get("servers")):
         path, kind = server.get("path"), server.get("format")
         if (server.get("environment") or server.get("server")) != environment or not isinstance(path, str):

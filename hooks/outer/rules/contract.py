@@ -187,7 +187,7 @@ def roles(subject: Subject) -> Iterator[Said]:
     Scope.OUTPUT_CONTRACT,
     title="Local servers publish a format of the standard to <root>/current/<file>.",
     why="All ports of a product become visible by one switch of `current`; a path beside it could not be atomic.",
-    todo="Write a path that ends in /current/<port>.parquet, and a format of outer/standard.yaml.",
+    todo="Write a path that ends in /current/<port>.parquet (a folder for Delta), and a format of outer/standard.yaml.",
     bad=Change(
         CONTRACT,
         "path: ${DATA_ROOT:-data}/local/current/carrier_punctuality.parquet",
@@ -196,16 +196,28 @@ def roles(subject: Subject) -> Iterator[Said]:
 )
 def published(subject: Subject) -> Iterator[Said]:
     formats = words(subject, "contract", "formats")
+    partitioned = any(column.get("partitioned") is True for _, column in columns(subject.file))
     for index, server in subject.entries("servers"):
         if server.get("type") != "local":
             continue
         path, kind = str(server.get("path")), server.get("format")
         if not _PUBLISHED.match(path):
             yield Said(f"the path {show(path)} has no folder `current` before its file", ("servers", index, "path"))
-        elif isinstance(kind, str) and kind in formats and not path.endswith(f".{kind}"):
-            yield Said(f"the path {show(path)} does not end in `.{kind}`", ("servers", index, "path"))
+        elif isinstance(kind, str) and kind in formats and (said := _misnamed(path, kind, partitioned=partitioned)):
+            yield Said(said, ("servers", index, "path"))
         if formats and kind not in formats:
             yield Said(f"the format {show(kind)} is none of {listed(formats)}", ("servers", index, "format"))
+
+
+def _misnamed(path: str, kind: str, *, partitioned: bool) -> str:
+    """What is wrong with the name of a published file or folder; nothing where nothing is.
+
+    A Delta table and partitioned Parquet are folders; their names end as they like, but not as a file's.
+    """
+    if kind == "delta" or (kind == "parquet" and partitioned):
+        what = "a Delta table" if kind == "delta" else "partitioned Parquet"
+        return f"the path {show(path)} ends like a file, but {what} is a folder" if path.endswith(".parquet") else ""
+    return "" if path.endswith(f".{kind}") else f"the path {show(path)} does not end in `.{kind}`"
 
 
 @rule(
@@ -362,18 +374,28 @@ def exact_key(subject: Subject) -> Iterator[Said]:
     bad=Change(AIRLINES, "    type: local\n", "    type: custom\n"),
 )
 def supported(subject: Subject) -> Iterator[Said]:
-    types, formats = words(subject, "contract", "servers"), words(subject, "contract", "formats")
+    types = words(subject, "contract", "servers")
+    formats = words(subject, "contract", "input_formats") or words(subject, "contract", "formats")
     for index, server in subject.entries("servers"):
         if types and server.get("type") not in types:
             message = f"the type {show(server.get('type'))} is none of {listed(types)}"
+            yield Said(message, ("servers", index, "type"))
+        elif subject.file in subject.product.input_contracts and server.get("type") != "local":
+            message = f"a run reads files, not a server of the type {show(server.get('type'))}"
             yield Said(message, ("servers", index, "type"))
         elif subject.file in subject.product.input_contracts:
             kind, ending = server.get("format"), PurePosixPath(filled(server.get("path"))).suffix
             if formats and kind not in formats:
                 message = f"the format {show(kind)} is none of {listed(formats)}"
                 yield Said(message, ("servers", index, "format"))
-            elif ending and ending != f".{kind}":
+            elif ending and not _fitting(ending, kind):
                 yield Said(f"the path ends in {show(ending)}, the format is {show(kind)}", ("servers", index, "path"))
+
+
+def _fitting(ending: str, kind: object) -> bool:
+    if kind == "delta":  # a folder: what follows a point in its name says nothing
+        return ending not in (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
+    return ending == f".{kind}" or (kind == "json" and ending in (".jsonl", ".ndjson"))
 
 
 _TABLES = ("table", "view", "materialized view", "file", "topic")

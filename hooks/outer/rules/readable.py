@@ -92,7 +92,11 @@ inner_schema = _follows(
     "REA005", Scope.INNER, "inner", "inner.yaml", Change(INNER, "workloads:", "speed: fast\nworkloads:")
 )
 standard_schema = _follows(
-    "REA006", Scope.STANDARD, "standard", "the standard", Change(STANDARD, "  formats: [parquet]", "  format: parquet")
+    "REA006",
+    Scope.STANDARD,
+    "standard",
+    "the standard",
+    Change(STANDARD, "  formats: [parquet, delta]", "  format: delta"),
 )
 waivers_schema = _follows(
     "REA007", Scope.WAIVERS, "waivers", "waivers.yaml", Change(WAIVERS, "waivers: []", "waiver: []")

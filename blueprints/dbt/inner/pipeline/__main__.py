@@ -12,6 +12,7 @@ from pipeline.ports import PortError, Ports
 from pipeline.project import ROOT, Project, ProjectError, database
 
 TARGET = ROOT / "target"
+FAILURES = (PortError, ProjectError, contracts.DriftError, duckdb.Error, OSError)
 USAGE = "usage: python -m pipeline MODEL=PORT [MODEL=PORT …]"
 
 
@@ -35,10 +36,10 @@ def build(ports: Ports, fills: Mapping[str, str], target: Path) -> None:
         contracts.check(project.model(model), output.columns)
     if since:
         for model, file in published.items():
-            files.restore(database(target), fills[model], outputs[model].columns, file)
+            files.restore(database(target), fills[model], outputs[model], file)
     project.build(fills)
     for model, output in outputs.items():
-        files.write(database(target), project.model(model).relation_name, output.location)
+        files.write(database(target), project.model(model).relation_name, output)
 
 
 def main(arguments: list[str]) -> int:
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         build(Ports.from_environment(), fills, TARGET)
-    except (PortError, ProjectError, contracts.DriftError, duckdb.Error, OSError) as error:
+    except FAILURES as error:
         print(
             f"error: cannot build {', '.join(fills.values())}: {str(error).splitlines()[0]}",
             file=sys.stderr,

@@ -26,11 +26,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Output:
-    """An output port: the file to write, the one that was published last, the columns of the contract."""
+    """An output port: where to write, what was published last, the columns of the contract.
+
+    `format` is parquet, for a file, or delta, for a folder that becomes a table.
+    """
 
     location: str
     previous: str | None
     columns: tuple[Column, ...]
+    format: str
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,14 @@ class Ports:
                             Column(c["name"], c["physicalType"], c["required"])
                             for c in port["schema"]
                         ),
+                        format=_writable(name, port.get("format", "parquet")),
                     )
                     for name, port in run["outputs"].items()
                 },
                 since=date.fromisoformat(run["since"]) if run.get("since") else None,
             )
+        except PortError:
+            raise
         except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
             raise PortError(f"PORTS_FILE {file}: not the ports of a run: {error!r}") from error
 
@@ -74,6 +81,14 @@ class Ports:
     def output(self, name: str) -> Output:
         """Give an output port."""
         return _find(name, self.outputs)
+
+
+def _writable(name: str, format_: str) -> str:
+    if format_ not in ("parquet", "delta"):
+        raise PortError(
+            f"port {name}: its contract asks for {format_}; this writes parquet or delta"
+        )
+    return format_
 
 
 def _find(name: str, ports: Mapping[str, Port]) -> Port:

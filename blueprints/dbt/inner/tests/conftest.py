@@ -21,6 +21,7 @@ class Run:
         self.folder, self.output = folder, folder / "out.parquet"
         self.flights, self.flight_columns = list(rows.MONTH), dict(rows.FLIGHTS)
         self.airlines = list(rows.NAMES)
+        self.format = "parquet"
         required = {name for name in rows.PUNCTUALITY if not name.startswith("mean_")}
         self.contract = [
             {"name": name, "logicalType": "", "physicalType": type_, "required": name in required}
@@ -43,6 +44,7 @@ class Run:
             "outputs": {
                 "out": {
                     "location": str(self.output),
+                    "format": self.format,
                     "previous": str(previous) if previous else None,
                     "schema": self.contract,
                 }

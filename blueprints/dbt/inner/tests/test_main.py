@@ -10,6 +10,7 @@ import pytest
 import rows
 from conftest import Run
 from pipeline import __main__ as command
+from pipeline import files
 from rows import flight
 
 
@@ -142,6 +143,34 @@ def test_a_published_file_of_other_columns_asks_for_a_full_run(
     old = rows.write(run.folder / "old.parquet", rows.NAMES, rows.AIRLINES)
     assert run.start(since="2013-06-09", previous=old) == 1
     assert "run once without --since" in error_of(capsys)
+
+
+def test_a_port_can_be_a_delta_table_with_equal_rows_and_types(run: Run) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    assert run.start() == 0
+    expected = rows.read(run.output)
+
+    run.format, run.output = "delta", run.folder / "tables" / "out"
+    run.output.parent.mkdir()
+    assert run.start() == 0
+    [file] = [Path(name) for name in files.delta_files(str(run.output))]
+    assert rows.types(file) == rows.PUNCTUALITY
+    assert rows.read(file) == expected
+    assert deltalake.DeltaTable(str(run.output)).version() == 0
+
+    published = run.output.rename(run.folder / "published")
+    run.flights = [row for row in run.flights if row["day"] < 20]
+    assert run.start(since="2013-06-09", previous=published) == 0
+    [file] = [Path(name) for name in files.delta_files(str(run.output))]
+    assert {row["flight_date"].day for row in rows.read(file)} == set(range(1, 20))
+
+
+def test_a_format_that_it_cannot_write_is_named(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.format = "iceberg"
+    assert run.start() == 1
+    assert "asks for iceberg" in error_of(capsys)
 
 
 def test_a_port_or_model_that_is_not_there_is_named(

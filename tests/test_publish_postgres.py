@@ -1,0 +1,261 @@
+"""Output ports in a real PostgreSQL: loaded, audited there, and switched by one transaction, or not at all.
+
+The test starts a server of its own, on a free port of this machine, and stops it. Debian has it as `postgresql`.
+"""
+
+# ruff: noqa: S608 (names of this test)
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outer import postgres, publish, receipt
+from outer.errors import RunFailed, UsageError
+from outer.model import model
+from outer.ports import resolve_outputs
+from outer.postgres import Shelf, shelf
+from outer.product import load
+from outer.publish import Area
+from outer.receipt import Receipt
+from outer.rollback.command import rollback
+from outer.run import run
+from outer.talk import Talk
+from outer.verify import verify
+from products import COLUMNS, build_product, column, outer
+from test_dbt_postgres import Server, server
+
+psycopg = pytest.importorskip("psycopg")
+pytest.importorskip("sqlglot")
+
+__all__ = ["server"]
+pytestmark = pytest.mark.slow
+
+PORTS = ("words", "more_words")
+STAMPED = """
+for port in OUTPUTS:
+    copy(f"SELECT id, '{PORTS['run_id']}' AS word, share FROM '{INPUT}'", port)
+"""
+"""A job whose every row, in both ports, names the run that made it."""
+
+
+@pytest.fixture
+def base(server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    with psycopg.connect(autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop")
+        yield connection
+
+
+@pytest.fixture
+def root(base: Any, server: Server, tmp_path: Path) -> Path:
+    return product(server, tmp_path)
+
+
+def product(server: Server, root: Path, **changes: Any) -> Path:
+    where = {"type": "postgres", "host": "127.0.0.1", "port": int(server.environment["PGPORT"])}
+    where |= {"database": "postgres", "schema": "shop", "path": None, "format": None}
+    return build_product(root, **{"outputs": PORTS, "job": STAMPED, "server": where, **changes})
+
+
+def ran(root: Path) -> Receipt:
+    return run(root, talk=silent())
+
+
+def silent() -> Talk:
+    return Talk(quiet=True, stream=io.StringIO())
+
+
+def back(root: Path, **arguments: Any) -> Receipt:
+    return rollback(root, environment="local", to=None, reason="x", wait=5, talk=silent(), **arguments)
+
+
+def tables(root: Path) -> Shelf:
+    return shelf(resolve_outputs(model(load(root)), "local")[1])
+
+
+def shown(base: Any) -> str:
+    """The run that all rows of both ports name, as one query sees them."""
+    query = " UNION ".join(f"SELECT word, count(*) FROM shop.{port} GROUP BY word" for port in PORTS)
+    ((word, rows),) = base.execute(query).fetchall()
+    assert rows == 20
+    return str(word)
+
+
+def test_a_run_publishes_its_ports_as_views_of_one_version(root: Path, base: Any) -> None:
+    made = ran(root)
+    assert shown(base) == made.run_id == tables(root).published()
+    assert made.outputs[0].location.endswith("/postgres/shop.words")
+    assert Area(root / "data/local").published() == root / "data/local/versions" / made.run_id
+    assert verify(root, talk=silent()).passed
+    columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'words' ORDER BY 1"
+    assert base.execute(columns).fetchall() == [("id", "bigint"), ("share", "double precision"), ("word", "text")]
+    event = json.loads((root / "data/local/current/lineage.jsonl").read_text().splitlines()[-1])
+    assert event["outputs"][0]["facets"]["dataSource"]["name"] == "postgres"
+
+
+def test_the_page_says_where_the_table_is(root: Path, base: Any) -> None:
+    ran(root)
+    page = outer(root, "page")
+    assert page.returncode == 0, page.stderr
+    text = (root / "data/local/page.html").read_text()
+    assert "SELECT * FROM shop.words LIMIT 20;" in text
+    assert "/postgres, shop.words" in text
+
+
+def test_rights_that_people_have_been_granted_outlive_a_publication(root: Path, base: Any) -> None:
+    ran(root)
+    base.execute("DO $$ BEGIN CREATE ROLE consumer; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    base.execute("GRANT USAGE ON SCHEMA shop TO consumer; GRANT SELECT ON shop.words TO consumer")
+    ran(root)
+    allowed = "SELECT has_table_privilege('consumer', 'shop.words', 'SELECT')"
+    assert base.execute(allowed).fetchone() == (True,)
+
+
+def test_old_tables_go_with_their_versions(root: Path, base: Any) -> None:
+    made = [ran(root).run_id for _ in range(4)]
+    names = base.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'shop'").fetchall()
+    kept = {name[1:24].replace("Z_", "Z-") for (name,) in names}
+    assert kept == set(made[-3:])
+    assert len(names) == 3 * len(PORTS)
+
+
+def test_a_rollback_turns_the_views_back_also_when_the_old_table_is_gone(root: Path, base: Any) -> None:
+    first, second = ran(root).run_id, ran(root).run_id
+    tables(root).prune({second})
+    assert back(root).restored == first
+    assert shown(base) == first
+    assert verify(root, talk=silent()).passed
+
+
+def test_data_that_break_their_contract_never_reach_the_database(root: Path, base: Any) -> None:
+    good = ran(root).run_id
+    (root / "inner/job.py").write_text(
+        (root / "inner/job.py").read_text().replace("SELECT id,", "SELECT id // 2 AS id,")
+    )
+    with pytest.raises(RunFailed, match="failed; nothing was published"):
+        ran(root)
+    assert shown(base) == good
+    assert len(base.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'shop'").fetchall()) == len(PORTS)
+
+
+def test_a_column_more_is_published_too(root: Path, base: Any, server: Server) -> None:
+    ran(root)
+    more = (column("extra", "BIGINT"), *COLUMNS)  # in front: PostgreSQL can only add columns behind
+    product(server, root, columns=more, job=STAMPED.replace("SELECT id", "SELECT 1::BIGINT AS extra, id"))
+    assert shown(base) != ran(root).run_id
+    assert base.execute("SELECT DISTINCT extra FROM shop.words").fetchall() == [(1,)]
+
+
+def test_a_table_of_somebody_else_is_not_replaced(root: Path, base: Any) -> None:
+    base.execute("CREATE TABLE shop.more_words (precious int); INSERT INTO shop.more_words VALUES (7)")
+    with pytest.raises(RunFailed, match="was not made by `outer run`"):
+        ran(root)
+    assert base.execute("SELECT * FROM shop.more_words").fetchall() == [(7,)]
+    assert base.execute("SELECT to_regclass('shop.words')").fetchone() == (None,), "no port without the other"
+    assert Area(root / "data/local").published() is None
+    assert not list((root / "data/local/versions").iterdir())
+
+
+def test_a_database_that_does_not_answer_leaves_what_is_published(
+    root: Path, base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = ran(root).run_id
+    with monkeypatch.context() as patch:
+        patch.setenv("PGPASSWORD", "wrong")
+        with pytest.raises(RunFailed, match="postgres://"):
+            ran(root)
+    assert shown(base) == good
+    assert Area(root / "data/local").published() == root / "data/local/versions" / good
+
+
+def test_a_reader_who_holds_a_view_is_waited_for_and_then_the_run_fails(
+    root: Path, base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = ran(root).run_id
+    monkeypatch.setattr(postgres, "PATIENCE", 0.5)
+    with psycopg.connect() as reader:
+        reader.execute("SELECT count(*) FROM shop.words")
+        with pytest.raises(RunFailed, match="a transaction that does not end"):
+            ran(root)
+        assert reader.execute("SELECT DISTINCT word FROM shop.more_words").fetchall() == [(good,)]
+    assert Area(root / "data/local").published() == root / "data/local/versions" / good
+    assert shown(base) == good
+    assert ran(root).run_id == shown(base)
+
+
+def test_a_run_killed_between_the_two_switches_is_finished_by_the_next_command(
+    root: Path, base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = ran(root).run_id
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "switch", kill)
+        with pytest.raises(Killed):
+            ran(root)
+    area = Area(root / "data/local")
+    late = area.published()
+    assert late is not None
+    assert late.name != good == shown(base)
+    assert {r.rule for _, report in verify(root, talk=silent()).reports for r in report.failures} == {"table"}
+    (root / "inner/job.py").write_text("raise SystemExit(1)")
+    with pytest.raises(RunFailed):
+        ran(root)
+    assert shown(base) == late.name
+    assert verify(root, talk=silent()).passed
+    assert publish.recover(area) == late
+    assert receipt.read(area.receipt(late.name)).outcome == "published"
+
+
+def test_readers_see_one_version_in_both_ports_while_it_is_switched(root: Path, base: Any) -> None:
+    ran(root)
+    seen: Counter[str] = Counter()
+    trouble: list[BaseException] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        try:
+            with psycopg.connect(autocommit=True) as reader:
+                while not stop.is_set():
+                    seen[shown(reader)] += 1
+        except BaseException as error:
+            trouble.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    made = [ran(root).run_id for _ in range(4)]
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert trouble == []
+    assert len(set(made) & set(seen)) > 1
+
+
+def test_rows_that_were_changed_in_the_database_are_found_out(root: Path, base: Any) -> None:
+    ran(root)
+    base.execute("DELETE FROM shop.words WHERE id = 3")
+    failed = {r.rule for _, report in verify(root, talk=silent()).reports for r in report.failures}
+    assert failed == {"table.rows"}
+
+
+def test_ports_in_two_places_cannot_be_switched_together(root: Path) -> None:
+    path = root / "outer/contracts/output/more_words.v1.odcs.yaml"
+    document = json.loads(path.read_text())
+    document["servers"][0]["database"] = "other"
+    path.write_text(json.dumps(document, indent=2))
+    with pytest.raises(UsageError, match="in another place"):
+        ran(root)
