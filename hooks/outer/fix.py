@@ -7,7 +7,8 @@ What is mended, in this order, because each builds on the one before:
 3. the ids of the product, its ports and their contracts are made from domain, name and major, and an output contract
    takes over the domain;
 4. output contracts get the file name that their name and major ask for;
-5. managed files become again what the standard renders from the answers.
+5. licences that installed packages give clearly are written down where none is on record;
+6. managed files become again what the standard renders from the answers.
 
 Pinned input contracts are the producer's words and are never touched. Everything is done on a copy first; the product
 changes file by file, each at once, and what a file held before is kept below data/before-fix/.
@@ -31,7 +32,9 @@ from outer import suite
 from outer.answers import outdated
 from outer.drift import managed_files
 from outer.errors import UsageError
+from outer.licences import RECORD, installed, normal, recorded
 from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, Product, load, lookup
+from outer.rules.licence import lock_files, read_record
 from outer.rules.reading import major
 from outer.yamledit import CannotEdit, replace, source
 from outer.yamlfile import Pointer, Unreadable, parse, show
@@ -85,7 +88,7 @@ def plan(product: Product) -> tuple[Fix, ...]:
             for before, after in (((product.root / old).read_bytes(), (copy / path).read_bytes()),)
             if before != after or old != path
         ]
-    return tuple(sorted([*fixes, *_managed(product)], key=lambda fix: fix.path))
+    return tuple(sorted([*fixes, *_licences(product), *_managed(product)], key=lambda fix: fix.path))
 
 
 def write(product: Product, fixes: tuple[Fix, ...]) -> str:
@@ -193,6 +196,20 @@ def _file_names(root: Path) -> Mapping[str, str]:
             (root / file.path).rename(root / target)
             moved[file.path] = target
     return moved
+
+
+def _licences(product: Product) -> Iterator[Fix]:
+    """Records of licences with a line for each locked package that had none and is installed beside its lock file."""
+    for lock, named in lock_files(product.root):
+        folder = lock.parent
+        record = read_record(folder / RECORD)
+        if named and not isinstance(record, Unreadable):
+            known = {normal(str(key)) for key in record.value} if record else set()
+            said = installed(folder)
+            found = {name: said[name] for name, own in named.items() if not own and name not in known and name in said}
+            if found:
+                before = (folder / RECORD).read_bytes() if record else None
+                yield Fix((folder / RECORD).relative_to(product.root).as_posix(), before, recorded(before, found))
 
 
 def _managed(product: Product) -> Iterator[Fix]:

@@ -10,7 +10,10 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 RECORD = "licences.yaml"
 
@@ -122,7 +125,7 @@ def _said(site: Path) -> Iterator[tuple[str, str]]:
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     for distribution in distributions(path=[str(site)]):
-        meta = distribution.metadata
+        meta = cast("Message", distribution.metadata)  # which it is, with all that a message can be asked
         classifiers = {_CLASSIFIERS.get(text, "") for text in meta.get_all("Classifier") or () if "License ::" in text}
         only = classifiers.pop() if len(classifiers) == 1 else ""
         for text in (meta.get("License-Expression"), meta.get("License"), only):

@@ -18,6 +18,7 @@ from outer.rules import (
     inner,
     integrity,
     interoperability,
+    licence,
     lineage,
     ownership,
     quality,
@@ -32,7 +33,7 @@ from outer.rules import (
 
 _MODULES = (
     readable, identity, versioning, describe, ownership, references, contract, quality, compliance, interoperability,
-    servicelevels, lineage, inner, secret, integrity, supply, waiver, baseline,
+    servicelevels, lineage, inner, licence, secret, integrity, supply, waiver, baseline,
 )  # fmt: skip
 
 RULES: tuple[Rule, ...] = tuple(
