@@ -211,7 +211,8 @@ def test_an_update_leaves_every_byte_of_the_team_where_it_was(lived: Path, updat
 
 
 MANAGED_AT_FIRST = {
-    ANSWERS, ".editorconfig", ".gitattributes", ".github/workflows/data-product.yml", ".gitignore",
+    ANSWERS, ".editorconfig", ".gitattributes", ".github/workflows/data-product.yml",
+    ".github/workflows/update-standard.yml", ".gitignore",
     ".pre-commit-config.yaml", "AGENTS.md", "CODEOWNERS", "noxfile.py", "outer/standard.yaml", "renovate.json",
 }  # fmt: skip
 
@@ -318,6 +319,7 @@ TAMPERED: dict[str, tuple[str, str]] = {
     MOVED_MANAGED[1]: ("untouched", "healed"),
     NEW_MANAGED: ("written by the team, added by the release", "conflicts"),
     ".github/workflows/data-product.yml": ("untouched", "healed"),
+    ".github/workflows/update-standard.yml": ("untouched", "healed"),
     ANSWERS: ("an answer was edited by hand", "healed"),
 }
 """Nobody may edit them, yet people do. An edit may survive the update, but it cannot hide: `outer check` is red."""
@@ -433,6 +435,7 @@ def test_another_answer_changes_managed_files_and_nothing_of_the_team(
     assert_updated(product, team, managed(suite_repo.render(tmp_path / "fresh", releases, TAG, **answers)))
     assert (product / ".gitlab-ci.yml").exists()
     assert not (product / ".github/workflows/data-product.yml").exists()
+    assert not (product / ".github/workflows/update-standard.yml").exists()
     assert (product / ".github/workflows/ours.yml").exists()
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from outer import __version__
 from outer.errors import OuterError
 
+INNER = "%}inner{%"
+"""In the name of every link, or folder, of template/ whose files land in inner/."""
+
 _DESCRIBED = re.compile(r"-[0-9]+-g[0-9a-f]{7,}\Z")
 
 
@@ -45,8 +48,8 @@ def _sources(root: Path) -> Iterator[Path]:
                 continue
             if path.is_file():
                 yield path
-            # The folders of blueprints hold seeds only; managed files never come from there.
-            elif not path.is_symlink() and "if blueprint ==" not in path.name:
+            # What lands in inner/ is seeds only; managed files never come from there.
+            elif not path.is_symlink() and INNER not in path.name:
                 folders.append(path)
 
 
