@@ -10,9 +10,13 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from markupsafe import Markup
 
 from outer import __version__
 from outer.errors import UsageError
@@ -28,7 +32,10 @@ from outer.ports import resolve_outputs
 from outer.product import load
 from outer.yamlfile import show
 
-__all__ = ["page", "render"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["Frame", "page", "render"]
 
 _HERE = Path(__file__).parent
 
@@ -74,31 +81,41 @@ def page(
     return target
 
 
-def render(product: DataProduct, environment: str, evidence: Evidence, as_of: datetime) -> str:
-    """The page as text. Reads the published files that `evidence` names, and nothing else of the product."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds a page that is one of many, as in a catalogue."""
 
+    home: str
+    """Address of the page that lists all."""
+    drawing: Markup
+    """The products that this one reads, and those that read it."""
+    words: tuple[tuple[str, str, str], ...]
+    """The same for readers who do not see it: what it is to this product, its name, and its address or nothing."""
+    css: str = ""
+    """Style that the drawing needs besides."""
+
+
+def render(
+    product: DataProduct, environment: str, evidence: Evidence, as_of: datetime, frame: Frame | None = None
+) -> str:
+    """The page as text. Reads the published files that `evidence` names, and nothing else of the product."""
     anchors = _anchors(product)
     outputs = [
         output(product, port, anchors[f"output:{port.name}"], environment, evidence, as_of) for port in product.outputs
     ]
     inputs = [input_(port, anchors[f"input:{port.name}"], evidence) for port in product.inputs]
-    css, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8").strip() for kind in ("css", "js"))
-    # What comes from files is text, never markup: everything is escaped unless the template says otherwise.
-    templates = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    for name in ("moment", "iso", "thousands", "link"):
-        templates.filters[name] = getattr(words, name)
+    css, script = style(), (_HERE / "page.js").read_text(encoding="utf-8").strip()
+    if frame and frame.css:
+        css += f"\n{frame.css}"
     command = "python3 noxfile.py -s {}" + ("" if environment == "local" else f" -- --env {environment}")
-    return templates.get_template("page.html.jinja").render(
+    return templates(_HERE).get_template("page.html.jinja").render(
         product=product,
         environment=environment,
         as_of=as_of,
         css=css,
         script=script,
-        policy=_policy(css, script),
-        linked_data=_json_for_html(dataset(product, environment, evidence)),
+        policy=content_policy(css, script),
+        linked_data=json_for_html(dataset(product, environment, evidence)),
         chips=_chips(product),
         contacts=_contacts(product),
         verdict=trust.judge(evidence, outputs),
@@ -113,7 +130,28 @@ def render(product: DataProduct, environment: str, evidence: Evidence, as_of: da
         run_id=evidence.receipt.run_id if evidence.receipt else "",
         tool=__version__,
         histogram=histogram,
+        frame=frame,
     )
+
+
+def style() -> str:
+    """The style sheet of the page."""
+    return (_HERE / "page.css").read_text(encoding="utf-8").strip()
+
+
+@cache
+def templates(folder: Path) -> Environment:
+    """The templates in `folder`. What comes from files is text, never markup: everything is escaped unless a template
+    says otherwise."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    found = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    for name in ("moment", "iso", "thousands", "link"):
+        found.filters[name] = getattr(words, name)
+    return found
 
 
 def _anchors(product: DataProduct) -> dict[str, str]:
@@ -157,7 +195,7 @@ def _contacts(product: DataProduct) -> list[tuple[str, str, str]]:
     return found
 
 
-def _policy(css: str, script: str) -> str:
+def content_policy(css: str, script: str) -> str:
     """Content Security Policy that allows this page's own style and script by their hash, and nothing else."""
 
     def allowed(text: str) -> str:
@@ -169,7 +207,7 @@ def _policy(css: str, script: str) -> str:
     )
 
 
-def _json_for_html(value: Any) -> str:
+def json_for_html(value: Any) -> str:
     """JSON that no HTML parser can mistake for markup."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)

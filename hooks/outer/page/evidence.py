@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from outer.dataset import Dataset
 from outer.model import Port
 from outer.ports import Location
 from outer.publish import Area
-from outer.receipt import InputRecord, OutputRecord, Receipt, instant, read
+from outer.receipt import InputRecord, OutputRecord, QuarantineRecord, Receipt, instant, read, standing
 
 State = Literal["good", "warn", "bad", "none"]
 """How something stands, from best to worst; `none` is for what nobody has measured."""
@@ -40,12 +41,14 @@ class Counts:
 class Evidence:
     """The published version and the latest run."""
 
-    files: Mapping[str, Path]
+    files: Mapping[str, Dataset]
     """Where each output port is published, by its name; empty while nothing is published."""
     receipt: Receipt | None
     """Receipt of the published version; None while nothing is published."""
     last: Receipt | None
     """Receipt of the latest run, also of one that failed."""
+    restored: Receipt | None = None
+    """Receipt of the rollback that published this version again; None where its own run did."""
 
     @property
     def published(self) -> datetime | None:
@@ -62,6 +65,10 @@ class Evidence:
     def input(self, port: Port) -> InputRecord | None:
         """What the published version was made from at the input port `port`."""
         return next((r for r in (self.receipt.inputs if self.receipt else ()) if r.port == port.name), None)
+
+    def set_aside(self, port: Port) -> QuarantineRecord | None:
+        """What the run that made the published version has set aside of the input port `port`."""
+        return next((r for r in (self.receipt.quarantine if self.receipt else ()) if r.port == port.name), None)
 
     def output(self, port: Port) -> OutputRecord | None:
         """What is published at the output port `port`."""
@@ -94,7 +101,8 @@ def gather(root: Path, locations: Iterable[Location]) -> Evidence:
     version = area.published()
     runs = sorted((root / "receipts").glob("*.json"), key=lambda path: path.name)
     return Evidence(
-        files={location.port.name: version / location.path.name for location in locations} if version else {},
+        files={location.port.name: location.inside(version) for location in locations} if version else {},
         receipt=read(version / "receipt.json") if version else None,
         last=read(runs[-1]) if runs else None,
+        restored=standing(root / "receipts", version.name) if version else None,
     )

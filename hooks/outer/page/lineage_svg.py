@@ -66,7 +66,7 @@ def draw(product: DataProduct, anchors: Mapping[str, str] | None = None) -> Mark
     # Short columns stand in the middle, but where the drawing is taller than a screen, at its top.
     centred = body <= _SCREEN
     inside = body if centred else max(_tall(items) for kind, items in columns if kind == "workload")
-    storage = [_cut(f"{area.get('name')} · {area.get('technology')}") for area in inner.storage]
+    storage = [cut(f"{area.get('name')} · {area.get('technology')}") for area in inner.storage]
     below = 30 + len(storage) * _LINE if storage else 0
     top = _MARGIN + _HEAD * 2
     boxes: dict[str, Box] = {}
@@ -76,7 +76,7 @@ def draw(product: DataProduct, anchors: Mapping[str, str] | None = None) -> Mark
     for index, (kind, items) in enumerate(columns):
         width = _width(items)
         if kind == "workload":
-            width = max(width, 124.0, *(_cells(text) * _CELL + 20 for text in storage))
+            width = max(width, 124.0, *(cells(text) * _CELL + 20 for text in storage))
             inside_left = inside_left or x - _PAD
             inside_right = x + width + _PAD
         y = top + ((body - _tall(items)) / 2 if centred else 0)
@@ -163,24 +163,24 @@ def _tall(items: Sequence[tuple[str, str]]) -> float:
 
 
 def _width(items: Sequence[tuple[str, str]]) -> float:
-    cells = max((_cells(_cut(text)) for item in items for text in item), default=0)
-    return max(cells * _CELL + 30, 110) if items else 0
+    widest = max((cells(cut(text)) for item in items for text in item), default=0)
+    return max(widest * _CELL + 30, 110) if items else 0
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """Width of `text` in cells of a monospace face; East Asian wide characters and emoji take two."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     """`text` on one line, with its middle left out where it is too long: names differ at both ends."""
     text = " ".join(text.split())
-    if _cells(text) <= LABEL:
+    if cells(text) <= LABEL:
         return text
     head, tail = "", ""
-    while _cells(head) < LABEL * 2 // 3 and len(head) < len(text):
+    while cells(head) < LABEL * 2 // 3 and len(head) < len(text):
         head = text[: len(head) + 1]
-    while _cells(tail) < LABEL - 1 - LABEL * 2 // 3 and len(tail) < len(text):
+    while cells(tail) < LABEL - 1 - LABEL * 2 // 3 and len(tail) < len(text):
         tail = text[-(len(tail) + 1) :]
     return f"{head}…{tail}"
 
@@ -242,6 +242,6 @@ def _box(box: Box, anchor: str | None) -> Markup:
         '<text class="note" x="{tx:.1f}" y="{y2:.1f}">{small}</text></g>'
     ).format(
         kind=box.kind, name=box.name, note=box.note, x=box.x, y=box.y, width=box.width, height=_HEIGHT,
-        tx=box.x + 15, y1=box.y + 20, y2=box.y + 36, label=_cut(box.name), small=_cut(box.note),
+        tx=box.x + 15, y1=box.y + 20, y2=box.y + 36, label=cut(box.name), small=cut(box.note),
     )  # fmt: skip
     return Markup('<a href="#{}">{}</a>').format(anchor, drawn) if anchor else drawn

@@ -7,18 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from outer import fingerprint
 from outer.audit import OPEN
+from outer.dataset import Dataset
 from outer.model import Column, Contract, DataProduct, Port, custom
 from outer.page.evidence import Evidence, State, worst
 from outer.page.preview import Preview, Profile, preview
 from outer.page.promises import LevelView, RuleView, levels, rules
 from outer.page.words import size, thousands
 from outer.parquet import Unusable
-from outer.receipt import OutputRecord
+from outer.receipt import OutputRecord, QuarantineRecord
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,8 @@ class InputView:
     licence: str
     purpose: str
     last_read: str
+    aside: str
+    """What the last publication could not use, for the producer."""
     note: str
     columns: tuple[ColumnView, ...]
 
@@ -98,10 +99,10 @@ def output(
     product: DataProduct, port: Port, anchor: str, environment: str, evidence: Evidence, as_of: datetime
 ) -> OutputView:
     """The output port `port` as published in `environment`, with freshness as of `as_of`. Reads its file."""
-    contract, record, path = port.contract, evidence.output(port), evidence.files.get(port.name)
+    contract, record, data = port.contract, evidence.output(port), evidence.files.get(port.name)
     masked = frozenset(c.name for c in contract.columns if not _is_open(c))
-    seen, notes, no_preview = _look(evidence, port, path, masked)
-    promised = tuple(levels(contract, evidence, port.name, path, as_of))
+    seen, notes, no_preview = _look(evidence, port, data, masked)
+    promised = tuple(levels(contract, evidence, port.name, data, as_of))
     state: State = "none"
     if evidence.receipt is not None:
         late: list[State] = ["warn" for level in promised if level.state == "bad"]
@@ -123,9 +124,7 @@ def output(
         no_preview=no_preview,
         rules=tuple(rules(contract, evidence, port.name)),
         levels=promised,
-        places=tuple(
-            Place(s.environment, s.type, s.path, s.format, s.environment == environment) for s in contract.servers
-        ),
+        places=tuple(_places(contract, environment)),
         snippets=tuple(_snippets(contract, environment)),
         readers=tuple(
             (str(r.get("role") or ""), str(r.get("description") or r.get("access") or ""))
@@ -138,7 +137,7 @@ def output(
 
 def input_(port: Port, anchor: str, evidence: Evidence) -> InputView:
     """The input port `port` with its pinned contract, and what the last publication read from it."""
-    contract, record = port.contract, evidence.input(port)
+    contract, record, aside = port.contract, evidence.input(port), evidence.set_aside(port)
     moved = record is not None and record.version != contract.version
     return InputView(
         anchor=anchor,
@@ -147,34 +146,40 @@ def input_(port: Port, anchor: str, evidence: Evidence) -> InputView:
         licence=str(custom(contract.file, "licence") or ""),
         purpose=str(contract.file.get("description", "purpose") or contract.description),
         last_read=f"{thousands(record.rows)} rows, {size(record.bytes)}" if record else "",
+        aside=_aside(aside) if aside else "",
         note=f"What is published was made under version {record.version} of this contract." if record and moved else "",
         columns=tuple(_column(c, not _is_open(c), None) for c in contract.columns),
     )
+
+
+def _aside(record: QuarantineRecord) -> str:
+    rows = f"{thousands(record.rows)} rows ({record.share:.2%})"
+    return f"{rows} were set aside by the last run. For the producer, they are kept in {record.file}."
 
 
 # --- What is published ----------------------------------------------------------------------------
 
 
 def _look(
-    evidence: Evidence, port: Port, path: Path | None, masked: frozenset[str]
+    evidence: Evidence, port: Port, data: Dataset | None, masked: frozenset[str]
 ) -> tuple[Preview | None, list[tuple[State, str]], str]:
-    """A look into the file, what there is to say against it, and why there is nothing to see."""
+    """A look into the data, what there is to say against it, and why there is nothing to see."""
     record = evidence.output(port)
-    if path is None:
+    if data is None:
         return None, [], "Nothing is published yet."
     if record is None:
         return None, [("warn", "What is published does not hold this port yet.")], "It comes with the next run."
-    if not path.is_file():
-        return None, [("bad", f"The published file {path.name} is gone.")], "There is nothing to show."
+    if not data.path.exists():
+        return None, [("bad", f"The published file {data.path.name} is gone.")], "There is nothing to show."
     notes: list[tuple[State, str]] = []
-    if fingerprint.file(path) != record.sha256:
+    if data.sha256() != record.sha256:
         notes.append(("bad", "The published file is not the one that was audited: somebody has changed it since."))
     if record.version != port.contract.version:
         now = port.contract.version
         notes.append(("warn", f"Published under version {record.version} of the contract, which is {now} now."))
     wanted = {c.name: str(c.clauses.get("physicalName") or c.name) for c in port.contract.columns}
     try:
-        seen = preview(path, wanted, masked)
+        seen = preview(data, wanted, masked)
     except Unusable as error:
         return None, notes, f"There is no preview: {error}."
     if seen.absent:
@@ -259,12 +264,37 @@ def _constraints(clauses: Mapping[str, Any], *, examples: bool) -> Iterator[tupl
 # --- How to read it -------------------------------------------------------------------------------
 
 
+def _places(contract: Contract, environment: str) -> Iterator[Place]:
+    for index, server in enumerate(contract.servers):
+        path, form = server.path, server.format
+        if table := _table(contract, index):
+            entry = contract.file.get("servers", index) or {}
+            path, form = f"{entry.get('host')}:{entry.get('port')}/{entry.get('database')}, {table}", "table"
+        yield Place(server.environment, server.type, path, form, server.environment == environment)
+
+
+def _table(contract: Contract, index: int) -> str:
+    """Schema and name of the table that the port is on a server of PostgreSQL; nothing where it is none."""
+    entry, table = contract.file.get("servers", index) or {}, contract.file.get("schema", 0) or {}
+    if str(entry.get("type")).lower() not in ("postgres", "postgresql"):
+        return ""
+    return f"{entry.get('schema')}.{table.get('physicalName') or table.get('name')}"
+
+
 def _snippets(contract: Contract, environment: str) -> Iterator[tuple[str, str]]:
     server = next((s for s in contract.servers if s.environment == environment), None)
-    if server is None or server.format != "parquet" or not server.path:
+    if server and (table := _table(contract, contract.servers.index(server))):
+        yield "SQL", f"SELECT * FROM {table} LIMIT 20;"  # noqa: S608 (text for people)
+    if server is None or not server.path:
         return
     # The default of `${NAME:-default}` stands: neither SQL nor Python would put the variable in.
     path = re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*:-([^{}]*)\}", r"\1", server.path)
-    quoted = "'" + path.replace("'", "''") + "'"
-    yield "DuckDB", f"SELECT * FROM read_parquet({quoted}) LIMIT 20;"  # noqa: S608 (text for people)
-    yield "Python", f"import polars\n\ndata = polars.read_parquet({json.dumps(path, ensure_ascii=False)})"
+    quoted, python = "'" + path.replace("'", "''") + "'", json.dumps(path, ensure_ascii=False)
+    if server.format == "delta":
+        yield "DuckDB", f"INSTALL delta; LOAD delta;\nSELECT * FROM delta_scan({quoted}) LIMIT 20;"
+        yield "Python", f"import polars  # with polars[deltalake]\n\ndata = polars.read_delta({python})"
+    elif server.format == "parquet":
+        folder = "" if path.endswith(".parquet") else "/**/*.parquet"
+        quoted = quoted if not folder else f"{quoted[:-1]}{folder}', hive_partitioning = true"
+        yield "DuckDB", f"SELECT * FROM read_parquet({quoted}) LIMIT 20;"  # noqa: S608 (text for people)
+        yield "Python", f"import polars\n\ndata = polars.read_parquet({python})"

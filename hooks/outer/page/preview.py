@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from outer.dataset import Dataset
 from outer.datatypes import kind
 from outer.parquet import Table, Unusable, identifier, opened
 
@@ -77,14 +78,15 @@ class _Seen:
         return kind(self.type) in ("integer", "number")
 
 
-def preview(file: Path, columns: Mapping[str, str], masked: Collection[str]) -> Preview:
-    """Look into the Parquet `file`; `columns` gives names of the contract and those in the file, `masked` stay unread.
+def preview(data: Path | Dataset, columns: Mapping[str, str], masked: Collection[str]) -> Preview:
+    """Look into `data`; a path is one Parquet file.
 
-    Raises `Unusable` when the file cannot be read, or DuckDB is not installed.
+    `columns` gives names of the contract and those in the file; those that are `masked` stay unread. Raises `Unusable`
+    when the data cannot be read, or DuckDB is not installed.
     """
     if importlib.util.find_spec("duckdb") is None:
         raise Unusable("DuckDB is not installed: add the extra `run` of data-product-blueprints")
-    with opened(file) as table:
+    with opened(data) as table:
         types, total = table.footer.types, table.footer.rows
         shown = tuple(c for c, physical in columns.items() if physical in types)
         seen = {c: _Seen(identifier(columns[c]), types[columns[c]]) for c in shown if c not in masked}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+from outer.dataset import Dataset
 from outer.model import Contract
 from outer.page.evidence import Evidence, State
 from outer.page.words import plural, spaced, span
@@ -91,7 +91,7 @@ def _rule(name: str, words: str, result: Mapping[str, Any], clause: Mapping[str,
 
 
 def levels(
-    contract: Contract, evidence: Evidence, port: str, path: Path | None, as_of: datetime
+    contract: Contract, evidence: Evidence, port: str, data: Dataset | None, as_of: datetime
 ) -> Iterator[LevelView]:
     """Service levels of `contract`: freshness as of `as_of`, measured now; the others as the audit left them."""
     audited = {str(e.get("rule")): e for e in evidence.results(port)}
@@ -102,7 +102,7 @@ def levels(
         words = str(level.get("description") or "")
         shown = spaced(name).capitalize()
         if name.casefold() in FRESHNESS:
-            yield _freshness(shown, words, level, promised, contract, evidence, path, as_of)
+            yield _freshness(shown, words, level, promised, contract, evidence, data, as_of)
             continue
         result = audited.get(f"sla:{name}") or {}
         measured = "not measured"
@@ -120,7 +120,7 @@ def _freshness(
     promised: str,
     contract: Contract,
     evidence: Evidence,
-    path: Path | None,
+    data: Dataset | None,
     as_of: datetime,
 ) -> LevelView:
     try:
@@ -131,7 +131,7 @@ def _freshness(
     promised = f"at most {span(allowed)}" + (f" for the newest {element}" if element else "")
     since = evidence.published
     if element:
-        since = _newest(contract, element, path, as_of) if path else None
+        since = _newest(contract, element, data, as_of) if data else None
     if since is None:
         return LevelView(name, promised, words, "not measured", "none", allowed=allowed)
     age = max(as_of - since, timedelta())
@@ -139,12 +139,12 @@ def _freshness(
     return LevelView(name, promised, words, f"{span(age)} old", state, since + allowed, age, allowed)
 
 
-def _newest(contract: Contract, element: str, path: Path, as_of: datetime) -> datetime | None:
+def _newest(contract: Contract, element: str, data: Dataset, as_of: datetime) -> datetime | None:
     """The newest time in the columns that `element` names (ODCS, SLA: element), the oldest of them; None if unknown."""
     columns = {c.name: str(c.clauses.get("physicalName") or c.name) for c in contract.columns}
     wanted = [columns.get(part.strip().rpartition(".")[2], "") for part in element.split(",")]
     try:
-        with opened(path) as table:
+        with opened(data) as table:
             found = [
                 newest(table, identifier(column), table.footer.types[column], as_of)
                 for column in wanted

@@ -94,6 +94,9 @@ def _published(product: DataProduct, evidence: Evidence, outputs: Sequence[Outpu
         thousands(sum(r.rows for r in records)),
         f"{size(sum(r.bytes for r in records))}{ports}",
     )
+    if aside := evidence.receipt.quarantine if evidence.receipt else ():
+        ports = ", ".join(f"{record.share:.2%} of {record.port}" for record in aside)
+        yield Fact("Set aside", thousands(sum(record.rows for record in aside)), f"Rows of the inputs: {ports}", "warn")
     yield _pin(product, evidence)
     if len(outputs) == 1 and outputs[0].fingerprint:
         whole = outputs[0].fingerprint
@@ -108,6 +111,8 @@ def _last_run(evidence: Evidence) -> Fact:
         return Fact("Last run", "Failed", failed.reason[:300] or "It gave no reason.", "bad", instant(failed.finished))
     if evidence.receipt is None:
         return Fact("Last run", "Never", "Nothing has been published here.")
+    if back := evidence.restored:
+        return Fact("Last run", "Rolled back", back.reason[:300], "warn", instant(back.finished))
     finished = instant(evidence.receipt.finished)
     took = span(finished - instant(evidence.receipt.started))
     return Fact("Last run", "Published", f"Took {took}", "good", finished)
