@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import fleets
 import suite_repo
 
 # No example is judged by its duration: machines differ.
@@ -46,6 +47,9 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("COPIER_CACHE_DIR", str(home / "copier"))  # one for each worker: Copier's is not locked
         patch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        for name in [name for name in os.environ if name.startswith(("SPARK_", "PYSPARK_"))]:
+            patch.delenv(name)
+        patch.setenv("SPARK_ENGINE", "sail")  # seconds instead of minutes; tests/test_spark.py runs Spark itself
         yield
 
 
@@ -84,3 +88,31 @@ def _rendered(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def product(_rendered: Path, tmp_path: Path) -> Path:
     """A fresh product with the default answers, committed to git. The test's own."""
     return Path(shutil.copytree(_rendered, tmp_path / "flight-punctuality", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def _fleet(_rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One source and three products that read it, each a git repository."""
+    folder = tmp_path_factory.mktemp("fleet") / "clones"
+    fleets.fleet(folder, _rendered, 4, commit=True)
+    return folder
+
+
+@pytest.fixture
+def fleet(_fleet: Path, tmp_path: Path) -> Path:
+    """The same; the test's own."""
+    return Path(shutil.copytree(_fleet, tmp_path / "clones", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def later(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite with two more releases: v0.2.0 has another managed file, v0.3.0 asks for one more service level."""
+    folder = tmp_path_factory.mktemp("later") / "suite"
+    suite_repo.git(suite.parent, "clone", "--quiet", str(suite), str(folder))
+    suite_repo.release(folder, "0.2.0", {"template/SECURITY.md": "Write to the platform team.\n"})
+    standard = (folder / "template/outer/standard.yaml").read_text(encoding="utf-8")
+    tightened = standard.replace("sla: [freshness, ", "sla: [availability, freshness, ")
+    assert tightened != standard
+    changes = "# Changes\n\n## 0.3.0\n\nEvery port promises its availability.\n"
+    suite_repo.release(folder, "0.3.0", {"template/outer/standard.yaml": tightened, "CHANGELOG.md": changes})
+    return folder

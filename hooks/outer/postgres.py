@@ -65,10 +65,10 @@ class Shelf:
 
         Readers that hold a view keep their version until their transaction ends; the switch waits for them.
         """
-        import psycopg
-
         if not self.locations:
             return
+        import psycopg
+
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -96,10 +96,10 @@ class Shelf:
 
     def prune(self, kept: Collection[str]) -> None:
         """Remove the tables of versions whose run is not in `kept`, as far as nobody reads them."""
-        import psycopg
-
         if not self.locations:
             return
+        import psycopg
+
         with self._connected() as connection:
             for location, table in self._tables():
                 for name, run_id in _versions(connection, location, table.schema):

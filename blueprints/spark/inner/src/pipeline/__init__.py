@@ -1,0 +1,1 @@
+"""Carrier punctuality per day, from flights and airlines."""
