@@ -72,9 +72,23 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def tests_heavy(session: nox.Session) -> None:
-    """Run what needs minutes and gigabytes: Spark on Java and on a cluster, real orchestrators, every broken blueprint."""
+    """Run what needs minutes and gigabytes: Spark on Java and a cluster, real orchestrators, all broken blueprints."""
     session.install("-e", ".[run]", "pip", "--group", "tests")
     session.run("pytest", *(session.posargs or ["-m", "heavy"]))
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Try blueprints as products and judge them from outside: `-- NAME … --level quick --json FILE`, all by default."""
+    session.install("-e", ".[run,delta]")
+    session.run("python", "-m", "conformance", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def new_blueprint(session: nox.Session) -> None:
+    """Make a runnable starting point: `-- NAME --title "What people choose it by"`."""
+    session.install("-e", ".")
+    session.run("python", "-m", "conformance.new", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session
@@ -97,6 +111,13 @@ def fuzz_check(session: nox.Session) -> None:
     """Judge mutated products for `-- --minutes N`: no rule may fail, hang or eat the machine."""
     session.install("-e", ".[run]", "pip", "--group", "tests")
     session.run("python", "tests/fuzz_check.py", *session.posargs)
+
+
+@nox.session
+def fuzz_update(session: nox.Session) -> None:
+    """Random teams against random releases: `-- --cases N --seed S --jobs J`. An update may lose nothing."""
+    session.install("-e", ".[run]", "pip", "--group", "tests")
+    session.run("python", "tests/fuzz_update.py", *session.posargs)
 
 
 @nox.session

@@ -171,16 +171,15 @@ def _lines(text: str) -> list[str]:
 
 def commands() -> Iterator[str]:
     """Every command of `outer`, from its own command line parser."""
-    parser = _parser()
-    (group,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    summaries = {entry.dest: entry.help or "" for entry in group._choices_actions}
+    found = dict(_commands(_parser()))
     yield "# Commands"
     yield ""
     yield "A product's `noxfile.py` installs `outer` at the pin: `python3 noxfile.py -s check` runs `outer check`."
     yield "What follows `--` goes to the command: `python3 noxfile.py -s run -- --env prod`."
     yield ""
     yield from _table(
-        ("command", "does"), ((f"[`outer {name}`](#outer-{name})", text) for name, text in summaries.items())
+        ("command", "does"),
+        ((f"[`outer {name}`](#outer-{name.replace(' ', '-')})", summary) for name, (_, summary) in found.items()),
     )
     yield ""
     yield "Results go to stdout, talk goes to stderr. Colours appear on a terminal only, never where `NO_COLOR` is set."
@@ -188,15 +187,18 @@ def commands() -> Iterator[str]:
     yield ""
     yield "## For every command"
     yield ""
-    shared = _options(next(iter(group.choices.values())))
-    for command in group.choices.values():
+    alone = [command for name, (command, _) in found.items() if " " not in name]  # others are not about one product
+    shared = _options(alone[0])
+    for command in alone:
         shared = [option for option in shared if option in _options(command)]
     yield from _table(("option", "meaning"), shared)
-    for name, command in group.choices.items():
+    yield ""
+    yield "`outer fleet` is about many products and takes places instead of `--product`."
+    for name, (command, summary) in found.items():
         yield ""
         yield f"## outer {name}"
         yield ""
-        yield f"{summaries[name][0].upper()}{summaries[name][1:]}."
+        yield f"{summary[0].upper()}{summary[1:]}."
         yield ""
         own = [option for option in _options(command) if option not in shared]
         if own:
@@ -204,6 +206,18 @@ def commands() -> Iterator[str]:
             yield ""
         examples = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  outer ")]
         yield from ("```console", *(f"$ {line}" for line in examples), "```")
+
+
+def _commands(
+    parser: argparse.ArgumentParser, above: str = ""
+) -> Iterator[tuple[str, tuple[argparse.ArgumentParser, str]]]:
+    """Every command with its name as people type it, its parser and its summary; those below another one as well."""
+    for group in parser._actions:
+        if isinstance(group, argparse._SubParsersAction):
+            summaries = {entry.dest: entry.help or "" for entry in group._choices_actions}
+            for name, command in group.choices.items():
+                below = list(_commands(command, f"{above}{name} "))
+                yield from below or [(f"{above}{name}", (command, summaries[name]))]
 
 
 def _options(command: argparse.ArgumentParser) -> list[tuple[str, str]]:
@@ -325,7 +339,8 @@ def inner_yaml() -> Iterator[str]:
     yield "Other keys are refused. As a fresh product with the blueprint `polars` has it:"
     yield ""
     yield "```yaml"
-    yield from example.replace("{{ output_port }}", "carrier_punctuality").strip().splitlines()
+    example = example.replace("{{ output_port }}", "carrier_punctuality")
+    yield from re.sub(r"\{\{.*?\}\}", "", example).strip().splitlines()  # what other formats of a port add
     yield "```"
 
 

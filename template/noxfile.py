@@ -28,6 +28,10 @@ if not (3, 11) <= sys.version_info[:2] < (3, 15):
 ROOT = Path(__file__).resolve().parent
 SUITE = "data-product-blueprints"  # the distribution that holds the `outer` command
 NOX = "nox==2026.10.20"  # brought along where nox is not installed
+EXTRAS = {  # extra of the suite -> clause of a contract
+    "delta": r"""^[\s-]*format: *["']?delta\b""",
+    "postgres": r"""^[\s-]*type: *["']?postgres""",
+}
 PROGRAMS = "Scripts" if os.name == "nt" else "bin"
 
 # Inside a git hook, git's variables point every git command at this repository, also the one that
@@ -57,13 +61,22 @@ def answer(name: str) -> str:
     return value
 
 
+def extras() -> str:
+    """What `outer` needs besides, by what the contracts name: a library is not installed for nothing."""
+    needed = {"run"}
+    for contract in sorted(ROOT.glob("outer/contracts/*/*.yaml")):
+        text = contract.read_text(encoding="utf-8", errors="replace")
+        needed.update(e for e, clause in EXTRAS.items() if re.search(clause, text, re.MULTILINE))
+    return ",".join(sorted(needed))
+
+
 def outer_requirement() -> str:
     """What to install: the suite at the pin, or the checkout that OUTER_SOURCE names."""
     checkout = os.environ.get("OUTER_SOURCE")  # for people who develop the standard
     if checkout:
         if not (ROOT / checkout / "pyproject.toml").is_file():
             stop(f"OUTER_SOURCE={checkout} is no checkout of the suite. Correct or unset it.")
-        return f"{SUITE}[run] @ {(ROOT / checkout).resolve().as_uri()}"
+        return f"{SUITE}[{extras()}] @ {(ROOT / checkout).resolve().as_uri()}"
     source, commit = answer("_src_path").removeprefix("git+"), answer("_commit")
     if "://" not in source:
         if re.match(r"[^/\\:]{2,}:", source):  # git@host:team/suite.git, which pip cannot read
@@ -71,7 +84,7 @@ def outer_requirement() -> str:
         else:
             source = (ROOT / source).resolve().as_uri()
     after_tag = re.fullmatch(r".+-[0-9]+-g([0-9a-f]{7,40})", commit)  # v1.2.0-3-gabc1234
-    return f"{SUITE}[run] @ git+{source}@{after_tag[1] if after_tag else commit}"
+    return f"{SUITE}[{extras()}] @ git+{source}@{after_tag[1] if after_tag else commit}"
 
 
 @functools.cache
@@ -172,6 +185,12 @@ def verify(session: nox.Session) -> None:
 def page(session: nox.Session) -> None:
     """Draw the product's page from the descriptor, the contracts and the last receipt."""
     call(session, "page")
+
+
+@nox.session(venv_backend="none")
+def swap(session: nox.Session) -> None:
+    """Another blueprint's inner beside yours, compared on the same data: `nox -s swap -- --to NAME`."""
+    call(session, "swap")
 
 
 @nox.session(venv_backend="none")

@@ -29,7 +29,7 @@ CONVERSATION = [
     "output_port", "personal_data", "classification", "visibility", "licence",  # what does it promise?
     "freshness_hours", "retention_days", "support_hours", "environments",
     "ci_host",  # where does it live?
-    "blueprint",  # how is it built?
+    "blueprint", "port_format", "orchestration",  # how is it built?
 ]  # fmt: skip
 COMPUTED = ["suite_url", "suite_ref", "managed_only", "product_urn", "port_urn"]
 
@@ -131,6 +131,7 @@ REFUSED: dict[str, list[Any]] = {
     "environments": [[], "[]", ["local"], ["staging"], "dev"],
     "ci_host": ["bitbucket"],
     "blueprint": ["", "Polars", "polars "],
+    "port_format": ["", "Delta", "iceberg"],
 }  # fmt: skip
 
 
@@ -209,7 +210,10 @@ def test_answers_that_contradict_each_other_are_refused(
 
 # --- Every choice makes a product that keeps the standard -----------------------------------------
 
-NEEDS: dict[tuple[str, Any], dict[str, Any]] = {("visibility", "public"): {"classification": "public"}}
+NEEDS: dict[tuple[str, Any], dict[str, Any]] = {
+    ("visibility", "public"): {"classification": "public"},
+    ("port_format", "delta"): {"blueprint": "dbt"},
+}
 """Other answers that a choice asks for."""
 
 WRITTEN: dict[str, list[tuple[str, Any]]] = {
@@ -237,6 +241,8 @@ WRITTEN: dict[str, list[tuple[str, Any]]] = {
     ],
     "ci_host": [],  # decides which file there is: see test_template.py
     "blueprint": [],  # decides what lies in inner/
+    "port_format": [(CONTRACT, lambda f: f["servers"][0]["format"])],
+    "orchestration": [],  # decides what lies in inner/orchestration
 }
 """Where each answer is to be found in a product."""
 

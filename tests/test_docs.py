@@ -132,12 +132,17 @@ def code(text: str) -> Iterator[str]:
 
 
 def options() -> Mapping[str, set[str]]:
-    """The options of every command of `outer`."""
+    """The options of every command of `outer`; one that has commands below it has theirs."""
+
+    def held(parser: argparse.ArgumentParser) -> set[str]:
+        found = {option for action in parser._actions for option in action.option_strings}
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found = found.union(*map(held, action.choices.values()))
+        return found
+
     (group,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return {
-        command: {option for action in parser._actions for option in action.option_strings}
-        for command, parser in group.choices.items()
-    }
+    return {command: held(parser) for command, parser in group.choices.items()}
 
 
 def sessions(noxfile: Path) -> set[str]:

@@ -22,7 +22,7 @@ from outer import __version__, drift, yamlfile
 from outer.product import ANSWERS, File
 from suite_repo import ROOT, contents, git, is_seed, questions
 
-BLUEPRINTS = sorted(path.name for path in (ROOT / "blueprints").iterdir() if path.is_dir())
+BLUEPRINTS = sorted(path.parent.name for path in ROOT.glob("blueprints/*/blueprint.yml"))
 HOSTS = ["github", "gitlab"]
 SUITE_FILES = sorted(
     name
@@ -183,10 +183,12 @@ def test_the_suite_has_a_blueprint() -> None:
 
 def test_folder_link_choice_and_card_of_a_blueprint_stay_in_step() -> None:
     links = {path.name: os.readlink(path) for path in (ROOT / "template").iterdir() if path.is_symlink()}
+    links = {name: target for name, target in links.items() if "orchestration" not in name}
     assert links == {
         f"{{% if blueprint == '{name}' %}}inner{{% endif %}}": f"../blueprints/{name}/inner" for name in BLUEPRINTS
     }
-    assert sorted(questions()["blueprint"]["choices"].values()) == BLUEPRINTS
+    choices = questions()["blueprint"]["choices"].values()
+    assert sorted(c["value"] if isinstance(c, dict) else c for c in choices) == BLUEPRINTS  # a retired one is a dict
     for name in BLUEPRINTS:
         folder = ROOT / "blueprints" / name
         card = yamlfile.read(folder / "blueprint.yml", ROOT).value
@@ -196,10 +198,10 @@ def test_folder_link_choice_and_card_of_a_blueprint_stay_in_step() -> None:
         assert list((folder / "inner").glob("inner.yaml*"))
 
 
-def test_no_link_but_that_of_a_blueprint_and_the_probe_is_in_the_suite() -> None:
+def test_no_link_but_those_into_inner_and_the_probe_is_in_the_suite() -> None:
     links = {name for name in SUITE_FILES if (ROOT / name).is_symlink()}
     assert {name for name in links if not name.startswith("template/")} == {"blueprints/.link-probe"}
-    assert len(links) == len(BLUEPRINTS) + 1
+    assert len(links) == len(BLUEPRINTS) + 3 + 1  # orchestration: what all have in common, and two orchestrators
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
@@ -258,10 +260,11 @@ def test_owners_approve_every_managed_file_by_name(fresh: Path) -> None:
 WORDS = {
     "polars", "pandas", "arrow", "duckdb", "spark", "pyspark", "dbt", "sqlmesh", "ibis", "flink", "kafka", "scala",
     "java", "jvm", "airflow", "dagster", "prefect", "snowflake", "bigquery", "redshift", "databricks", "trino",
-    "postgres", "delta", "iceberg", "hudi", "dataframe", "dataframes", "notebook", "jupyter", "sbt", "maven",
+    "iceberg", "hudi", "dataframe", "dataframes", "notebook", "jupyter", "sbt", "maven",
     "gradle", "cargo", "npm",
 }  # fmt: skip
-"""What an inner may be built with. Parquet is not among them: it is the format of the ports, and so of the outer."""
+"""What an inner may be built with. Parquet, Delta and Postgres are not among them: a port has them as its format or its
+server, whatever writes it, and so they are words of the outer."""
 
 
 def words_of_a_stack(files: Mapping[str, bytes]) -> list[str]:
@@ -455,7 +458,7 @@ def test_files_of_ci_and_renovate_follow_the_schemas_of_their_makers(fresh: Path
         "vendor.gitlab-ci": list(fresh.glob(".gitlab-ci.yml")),
         "vendor.renovate": [fresh / "renovate.json"],
     }
-    assert sum(map(len, schemas.values())) == 2
+    assert sum(map(len, schemas.values())) >= 2
     for schema, paths in schemas.items():
         if paths:
             done = subprocess.run(

@@ -14,7 +14,12 @@ from pathlib import Path
 
 from outer import __version__
 from outer.errors import FINDINGS, INTERNAL, PASS, OuterError, UsageError
+from outer.fleet.arguments import declare as declare_fleet
+from outer.migrate.arguments import declare as declare_migrate
+from outer.rollback.arguments import declare as declare_rollback
+from outer.swap.arguments import declare as declare_swap
 from outer.talk import Talk, mute, put
+from outer.update.arguments import declare as declare_update
 
 _EXIT_CODES = """\
 exit codes: 0 pass, 1 findings, 2 usage or configuration, 3 nothing checked, 4 internal error"""
@@ -64,18 +69,23 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(
-        name: str, function: Callable[[argparse.Namespace], int], summary: str, examples: Sequence[str]
+        name: str,
+        function: Callable[[argparse.Namespace], int],
+        summary: str,
+        examples: Sequence[str],
+        under: argparse._SubParsersAction[argparse.ArgumentParser] | None = None,
     ) -> argparse.ArgumentParser:
-        command = commands.add_parser(
+        command = (under or commands).add_parser(
             name,
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             epilog="examples:\n" + "\n".join(f"  {e}" for e in examples) + f"\n\n{_EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_argument(
-            "--product", type=Path, default=Path(), metavar="DIR", help="root of the data product (default: here)"
-        )
+        if under is None:  # what is below another command is about more than one product
+            command.add_argument(
+                "--product", type=Path, default=Path(), metavar="DIR", help="root of the data product (default: here)"
+            )
         talk = command.add_mutually_exclusive_group()
         talk.add_argument("-q", "--quiet", action="store_true", help="say only what is wrong")
         talk.add_argument("-v", "--verbose", action="store_true", help="say more, and show what workloads print")
@@ -213,6 +223,22 @@ def _parser() -> argparse.ArgumentParser:
         "--sunset", type=_day, metavar="DATE", help="day on which the old major ends (default: the standard's notice)"
     )
 
+    updating = add(
+        "update",
+        _update,
+        "move to a newer release of the standard: managed files, migrations, gate, and a way back",
+        ["outer update --dry-run", "outer update", "outer update --to v0.2.0", "outer update --undo"],
+    )
+    declare_update(updating)
+
+    migrating = add(
+        "migrate",
+        _migrate,
+        "bring descriptor, contracts, waivers and inner.yaml to the standard of today; shows a diff first",
+        ["outer migrate", "outer migrate --write", "outer migrate --check", "outer migrate --list"],
+    )
+    declare_migrate(migrating)
+
     running = add(
         "run",
         _run,
@@ -235,6 +261,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--wait", type=_seconds, default=60, metavar="SECONDS", help="wait this long for another run (default: 60)"
     )
+    running.add_argument(
+        "--keep", type=_positive, metavar="N", help="good versions that stay, with this one (default: as the standard)"
+    )
     running.add_argument("--no-setup", action="store_true", help="skip the inner's `setup` command")
 
     add("test", _test, "run the inner's own tests", ["outer test"])
@@ -243,13 +272,53 @@ def _parser() -> argparse.ArgumentParser:
         "verify",
         _verify,
         "audit what is published again: contract, service levels, and that nobody changed it",
-        ["outer verify", "outer verify --env prod --format json"],
+        ["outer verify", "outer verify --env prod --format json", "outer verify --prove"],
     )
     environment(verifying)
-    verifying.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    verifying.add_argument(
+        "--prove", action="store_true",
+        help="show for every rule of the contracts that changed data break it (-v: the changes)",
+    )  # fmt: skip
+    verifying.add_argument("--format", choices=("text", "json", "junit"), default="text", help="default: text")
     verifying.add_argument(
         "--as-of", type=_instant, metavar="TIME", help="judge freshness as at this time (ISO 8601, UTC if not said)"
     )
+
+    swapping = add(
+        "swap",
+        _swap,
+        "replace the inner by that of another blueprint, once both write equal data; nothing is lost",
+        [
+            "outer swap --to dbt",
+            "outer swap --to dbt --scaffold",
+            "outer swap --compare --tolerance 1e-9 --input flights=full-year.parquet",
+            'outer swap --switch --accept-differences "cancelled flights are counted now"',
+            "outer swap --back",
+        ],
+    )
+    declare_swap(swapping)
+    environment(swapping)
+    swapping.add_argument(
+        "--input", action="append", type=_input, default=[], metavar="PORT=FILE",
+        help="compare on FILE instead of what the contract's server holds; repeatable",
+    )  # fmt: skip
+    swapping.add_argument("--since", type=_day, metavar="DATE", help="compare incremental runs from DATE on")
+    swapping.add_argument(
+        "--wait", type=_seconds, default=60, metavar="SECONDS", help="wait this long for a run (default: 60)"
+    )
+
+    returning = add(
+        "rollback",
+        _rollback,
+        "publish a version again that is still kept: one switch, with the reason on record",
+        [
+            "outer rollback --list",
+            "outer rollback --reason 'delays of 20 November are doubled'",
+            "outer rollback --env prod --to 20261122T081530Z-3f9a1c --reason 'wrong airline names'",
+        ],
+    )
+    environment(returning)
+    declare_rollback(returning, _seconds)
 
     paging = add(
         "page",
@@ -262,6 +331,16 @@ def _parser() -> argparse.ArgumentParser:
     paging.add_argument(
         "--as-of", type=_instant, metavar="TIME", help="judge freshness as at this time (ISO 8601, UTC if not said)"
     )
+
+    fleet = commands.add_parser(
+        "fleet",
+        help="look after many products at once: their state, what a policy would fail, updates, catalogue, mesh",
+        description="Look after many products at once.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    below = fleet.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    declare_fleet(lambda name, summary, examples: add(name, _fleet, summary, examples, below), _instant)
     return parser
 
 
@@ -288,6 +367,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value < float("inf"):  # nor is "nan" a time
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
     return value
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return int(text)
 
 
 def _input(text: str) -> tuple[str, Path]:
@@ -435,6 +520,7 @@ def _run(options: argparse.Namespace) -> int:
         since=options.since,
         wait=options.wait,
         setup=not options.no_setup,
+        keep=options.keep,
         talk=options.talk,
     )
     for output in receipt.outputs:
@@ -450,6 +536,8 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    if options.prove:
+        return _prove(options)
     from outer.verify import verify
 
     verdict = verify(
@@ -458,8 +546,42 @@ def _verify(options: argparse.Namespace) -> int:
         as_of=options.as_of,
         talk=options.talk,
     )
-    put(verdict.as_json() if options.format == "json" else verdict.text(colour=_colour(sys.stdout)))
+    if options.format == "text":
+        put(verdict.text(colour=_colour(sys.stdout)))
+    else:
+        put(verdict.as_json() if options.format == "json" else verdict.as_junit())
     return PASS if verdict.passed else FINDINGS
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from outer import prove
+
+    if options.as_of:
+        raise UsageError("--prove judges as of the data, not of another time", "Leave --as-of out.")
+    proofs = prove.prove(options.product, environment=options.env, talk=options.talk)
+    text = prove.as_json(proofs) if options.format == "json" else prove.text(
+        proofs, colour=_colour(sys.stdout), verbose=options.verbose
+    )  # fmt: skip
+    put(text)
+    return PASS if all(trial.proved for proof in proofs for trial in proof.trials) else FINDINGS
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    from outer.rollback import command
+
+    if options.list:
+        put(command.listing(command.kept(options.product, environment=options.env), options.format))
+        return PASS
+    receipt = command.rollback(
+        options.product,
+        environment=options.env,
+        to=options.to,
+        reason=options.reason or "",
+        wait=options.wait,
+        talk=options.talk,
+    )
+    put(str(receipt.restored))
+    return PASS
 
 
 def _page(options: argparse.Namespace) -> int:
@@ -467,3 +589,37 @@ def _page(options: argparse.Namespace) -> int:
 
     put(page(options.product, environment=options.env, target=options.to, as_of=options.as_of, talk=options.talk))
     return PASS
+
+
+def _update(options: argparse.Namespace) -> int:
+    from outer.update.command import Wish, undo, update
+
+    if options.undo:
+        return undo(options.product, options.talk)
+    wish = Wish(options.to, options.suite, options.prereleases, options.dry_run, options.format)
+    return update(options.product, wish, options.talk)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from outer.migrate.command import listing, migrate
+
+    if options.list:
+        put(listing(options.format))
+        return PASS
+    return migrate(options.product, options.talk, to_write=options.write, check=options.check, format=options.format)
+
+
+def _swap(options: argparse.Namespace) -> int:
+    from outer.swap.command import main as swap
+
+    given = dict(options.input)
+    if len(given) != len(options.input):
+        raise UsageError("an input port is given twice with --input", "Give each port once.")
+    return swap(options, given)
+
+
+def _fleet(options: argparse.Namespace) -> int:
+    from outer.fleet.command import run
+
+    now = options.as_of or datetime.now(UTC)
+    return run(options, now.astimezone(UTC), colour=_colour(sys.stdout), width=_width(sys.stdout))

@@ -19,6 +19,7 @@ from outer.product import (
     OUTPUT_CONTRACTS,
     File,
     Product,
+    custom,
     lookup,
 )
 from outer.schemas import problems
@@ -147,15 +148,6 @@ class DataProduct:
     def custom(self, name: str) -> Any:
         """Value of the custom property `name` of the descriptor, or None."""
         return custom(self.source.descriptor, name)
-
-
-def custom(file: File | None, name: str) -> Any:
-    """Value of the entry `name` of `customProperties`, or None."""
-    entries = file.get("customProperties") if file else None
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("property") == name:
-            return entry.get("value")
-    return None
 
 
 def model(product: Product) -> DataProduct:

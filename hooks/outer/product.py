@@ -116,3 +116,12 @@ def load(root: Path) -> Product:
         input_contracts=contracts(INPUT_CONTRACTS),
         unreadable=unreadable,
     )
+
+
+def custom(file: File | None, name: str) -> Any:
+    """Value of the entry `name` of `customProperties`, or None."""
+    entries = file.get("customProperties") if file else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("property") == name:
+            return entry.get("value")
+    return None

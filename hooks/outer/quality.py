@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from outer.model import Column
 from outer.yamlfile import show
+
+if TYPE_CHECKING:
+    from outer.model import Column
 
 _ONE: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "mustBe": ("=", lambda value, limit: value == limit),

@@ -13,8 +13,9 @@ from typing import Any
 
 from outer.audit.engine import Engine
 from outer.datatypes import kind
-from outer.model import Column, Contract, custom
+from outer.model import Column, Contract
 from outer.parquet import Unusable
+from outer.product import custom
 from outer.result import Result
 from outer.yamlfile import show
 

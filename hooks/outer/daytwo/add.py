@@ -29,9 +29,8 @@ from outer.daytwo.pin import Pin, location, pinned, servers
 from outer.daytwo.sample import SAMPLES, sample
 from outer.daytwo.source import Offer, source
 from outer.errors import UsageError
-from outer.model import custom
 from outer.ports import variable
-from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File
+from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File, custom
 from outer.rules.reading import major
 from outer.talk import Talk
 from outer.yamlfile import show

@@ -13,8 +13,7 @@ from outer.daytwo.change import Draft, mappings
 from outer.daytwo.edit import quoted, scalar
 from outer.daytwo.source import Offer
 from outer.errors import UsageError
-from outer.model import custom
-from outer.product import File, Product, lookup
+from outer.product import File, Product, custom, lookup
 from outer.yamledit import CannotEdit, replace
 from outer.yamlfile import parse
 

@@ -25,8 +25,8 @@ from outer.daytwo.pin import REVISION, Pin, pinned, recorded
 from outer.daytwo.sample import SAMPLES, sample
 from outer.daytwo.source import Offer, Source, Unreachable, source
 from outer.errors import FINDINGS, NOTHING_CHECKED, PASS, USAGE, NothingChecked, OuterError, UsageError
-from outer.model import Port, custom
-from outer.product import DESCRIPTOR, File
+from outer.model import Port
+from outer.product import DESCRIPTOR, File, custom
 from outer.rules.reading import major
 from outer.talk import Talk
 from outer.yamledit import replace as replaced

@@ -14,12 +14,12 @@ from typing import Any
 from outer import baseline
 from outer.errors import OuterError
 from outer.fleet import git
-from outer.model import Contract, DataProduct, custom, model
+from outer.model import Contract, DataProduct, model
 from outer.page.evidence import Evidence, State, gather, worst
 from outer.page.promises import LevelView, levels
 from outer.page.words import span
 from outer.ports import resolve_outputs
-from outer.product import Product, load
+from outer.product import Product, custom, load
 from outer.receipt import instant
 from outer.waivers import waivers
 from outer.yamlfile import Unreadable

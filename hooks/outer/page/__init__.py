@@ -108,29 +108,33 @@ def render(
     if frame and frame.css:
         css += f"\n{frame.css}"
     command = "python3 noxfile.py -s {}" + ("" if environment == "local" else f" -- --env {environment}")
-    return templates(_HERE).get_template("page.html.jinja").render(
-        product=product,
-        environment=environment,
-        as_of=as_of,
-        css=css,
-        script=script,
-        policy=content_policy(css, script),
-        linked_data=json_for_html(dataset(product, environment, evidence)),
-        chips=_chips(product),
-        contacts=_contacts(product),
-        verdict=trust.judge(evidence, outputs),
-        facts=trust.facts(product, evidence, outputs),
-        published=evidence.published,
-        outputs=outputs,
-        inputs=inputs,
-        lineage=draw(product, anchors),
-        lineage_words=sentences(product),
-        run_command=command.format("run"),
-        page_command=command.format("page"),
-        run_id=evidence.receipt.run_id if evidence.receipt else "",
-        tool=__version__,
-        histogram=histogram,
-        frame=frame,
+    return (
+        templates(_HERE)
+        .get_template("page.html.jinja")
+        .render(
+            product=product,
+            environment=environment,
+            as_of=as_of,
+            css=css,
+            script=script,
+            policy=content_policy(css, script),
+            linked_data=json_for_html(dataset(product, environment, evidence)),
+            chips=_chips(product),
+            contacts=_contacts(product),
+            verdict=trust.judge(evidence, outputs),
+            facts=trust.facts(product, evidence, outputs),
+            published=evidence.published,
+            outputs=outputs,
+            inputs=inputs,
+            lineage=draw(product, anchors),
+            lineage_words=sentences(product),
+            run_command=command.format("run"),
+            page_command=command.format("page"),
+            run_id=evidence.receipt.run_id if evidence.receipt else "",
+            tool=__version__,
+            histogram=histogram,
+            frame=frame,
+        )
     )
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from outer.model import Column, DataProduct, Port, custom
+from outer.model import Column, DataProduct, Port
 from outer.page.evidence import Evidence
 from outer.page.words import iso
+from outer.product import custom
 from outer.receipt import OutputRecord
 
 _MEDIA = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv", "json": "application/json"}

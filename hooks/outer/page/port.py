@@ -11,12 +11,13 @@ from typing import Any
 
 from outer.audit import OPEN
 from outer.dataset import Dataset
-from outer.model import Column, Contract, DataProduct, Port, custom
+from outer.model import Column, Contract, DataProduct, Port
 from outer.page.evidence import Evidence, State, worst
 from outer.page.preview import Preview, Profile, preview
 from outer.page.promises import LevelView, RuleView, levels, rules
 from outer.page.words import size, thousands
 from outer.parquet import Unusable
+from outer.product import custom
 from outer.receipt import OutputRecord, QuarantineRecord
 
 

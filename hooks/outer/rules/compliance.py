@@ -12,8 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from outer.finding import Level
-from outer.model import custom
-from outer.product import DESCRIPTOR, File
+from outer.product import DESCRIPTOR, File, custom
 from outer.quality import Unknown
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.reading import (

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from outer.datatypes import physical
-from outer.model import custom
-from outer.product import File, Product
+from outer.product import File, Product, custom
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.reading import AIRLINES, CONTRACT, at, columns, filled, listed, mappings, words
 from outer.yamlfile import show

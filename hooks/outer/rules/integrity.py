@@ -12,8 +12,7 @@ from typing import Any
 from outer import __version__, suite
 from outer.answers import FIELDS, PROPERTIES
 from outer.finding import Level
-from outer.model import custom
-from outer.product import ANSWERS, DESCRIPTOR, STANDARD
+from outer.product import ANSWERS, DESCRIPTOR, STANDARD, custom
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.files import TooMany, content, held, own_files
 from outer.rules.reading import matches, rank

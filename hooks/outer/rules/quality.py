@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from outer.model import Column
 from outer.quality import Unknown, is_percent, judge, query, subjects
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.reading import CONTRACT, filled, listed, mappings, matches
 from outer.yamlfile import Pointer, show
+
+if TYPE_CHECKING:
+    from outer.model import Column
 
 _DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness")
 _SEVERITIES = ("error", "warning", "info")
@@ -54,7 +56,7 @@ def _reason(clause: Mapping[str, Any], column: Mapping[str, Any] | None, table: 
         return "" if filled(clause.get("description")) else "it is text for people, but has no description"
     if kind not in ("library", "sql"):
         return f"nothing here executes the type {show(kind)}"
-    known = {str(c.get("name")): cast(Column, c) for _, c in mappings(table.get("properties"))}
+    known = {str(c.get("name")): cast("Column", c) for _, c in mappings(table.get("properties"))}
     arguments = clause.get("arguments")
     try:
         if kind == "sql":
@@ -62,7 +64,7 @@ def _reason(clause: Mapping[str, Any], column: Mapping[str, Any] | None, table: 
         elif arguments is not None and not isinstance(arguments, dict):
             return f"the arguments {show(arguments)} are no mapping"
         else:
-            subjects(clause, cast(Column, column) if column is not None else None, known)
+            subjects(clause, cast("Column", column) if column is not None else None, known)
         judge(clause, 0)
     except Unknown as unknown:
         return str(unknown)

@@ -5,11 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.punctuality import AIRLINES
+from pipeline.punctuality import Airlines
 
 Row = dict[str, Any]
 
-NAMES = pl.LazyFrame({"carrier": ["AA", "HA"], "name": ["American", "Hawaiian"]}, AIRLINES)
+NAMES = pl.LazyFrame(
+    {"carrier": ["AA", "HA"], "name": ["American", "Hawaiian"]}, pl.Schema(Airlines)
+)
 
 
 def flight(day: int = 1, number: int = 1, **changes: Any) -> Row:

@@ -1,6 +1,7 @@
 """The command: from the files of a run to the file of its output port, as a run starts it."""
 
 import json
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.__main__ import main
-from pipeline.punctuality import AIRLINES, FLIGHTS, PUNCTUALITY
-from rows import MONTH, NAMES
+from pipeline.punctuality import Airlines, Flights, Punctuality
+from rows import MONTH, NAMES, flight
 
 
 class Run:
@@ -18,7 +19,9 @@ class Run:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.output = folder, folder / "out.parquet"
-        self.flights = pl.DataFrame(MONTH, FLIGHTS)
+        self.format = "parquet"
+        self.quarantine = folder / "quarantine" / "flights.parquet"
+        self.flights = pl.DataFrame(MONTH, pl.Schema(Flights))
         self.airlines = NAMES.collect()
         monkeypatch.setenv("PORTS_FILE", str(folder / "ports.json"))
 
@@ -38,9 +41,11 @@ class Run:
             "outputs": {
                 "out": {
                     "location": str(self.output),
+                    "format": self.format,
                     "previous": str(previous) if previous else None,
                 }
             },
+            "quarantine": {"flights": {"location": str(self.quarantine), "format": "parquet"}},
         }
         (self.folder / "ports.json").write_text(json.dumps(ports), encoding="utf-8")
 
@@ -60,7 +65,7 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_file_has_the_columns_and_types_of_the_port(run: Run) -> None:
     assert run.start() == 0
-    assert pl.read_parquet_schema(run.output) == PUNCTUALITY
+    assert pl.read_parquet_schema(run.output) == pl.Schema(Punctuality)
     assert pl.read_parquet(run.output).height == 30 + 8
 
 
@@ -96,7 +101,7 @@ def test_a_run_since_a_day_without_a_published_file_computes_all(run: Run) -> No
 def test_no_flights_still_give_a_file_with_the_right_types(run: Run) -> None:
     run.flights = run.flights.clear()
     assert run.start() == 0
-    assert_frame_equal(pl.read_parquet(run.output), pl.DataFrame(schema=PUNCTUALITY))
+    assert_frame_equal(pl.read_parquet(run.output), pl.DataFrame(schema=pl.Schema(Punctuality)))
 
 
 def test_further_input_columns_do_no_harm(run: Run) -> None:
@@ -125,17 +130,131 @@ def test_an_input_that_is_not_parquet_is_named(
     assert "flights.parquet: not a readable Parquet file" in error_of(capsys)
 
 
-def test_an_impossible_date_is_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    run.flights = run.flights.with_columns(month=pl.lit(13, pl.Int32))
+def test_good_data_leave_no_quarantine(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.start() == 0
+    assert not run.quarantine.exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_rows_that_break_a_rule_are_set_aside_with_its_name(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.start() == 0
+    good = run.output.read_bytes()
+    broken = [
+        flight(carrier=None),
+        flight(month=13, carrier="American"),
+        flight(dep_time=2401),
+        flight(month=2, day=29),
+        flight(time_hour=None),
+    ]
+    run.flights = pl.DataFrame([*broken[:3], *MONTH, *broken[3:]], pl.Schema(Flights))
+    assert run.start() == 0
+    # The rows that stay give the same bytes as if the others had never been delivered.
+    assert run.output.read_bytes() == good
+    kept = pl.read_parquet(run.quarantine)
+    assert_frame_equal(kept.drop("broken_rules"), pl.DataFrame(broken, pl.Schema(Flights)))
+    assert kept["broken_rules"].to_list() == [
+        "carrier|nullability",
+        "month|max, carrier|regex",
+        "dep_time|max",
+        "day_of_month",
+        "time_hour|nullability",
+    ]
+    error = error_of(capsys)
+    assert "port flights: rows that break a rule: 5 (" in error
+    assert "month|max 1" in error
+    assert str(run.quarantine) in error
+
+
+def test_without_a_quarantine_rows_that_break_a_rule_stop_the_run(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.airlines = pl.DataFrame({"carrier": ["AA", None], "name": ["American", "Nobody"]})
     assert run.start() == 1
-    assert "Invalid date" in error_of(capsys)
+    error = error_of(capsys)
+    assert "port airlines: rows that break a rule: 1 (carrier|nullability 1), and" in error
+    assert "no quarantine" in error
+    assert not run.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("day", "exists"),
+    [
+        ((2012, 2, 29), True),
+        ((2013, 2, 29), False),
+        ((2000, 2, 29), True),
+        ((1900, 2, 29), False),
+        ((2013, 4, 30), True),
+        ((2013, 4, 31), False),
+        ((2013, 12, 31), True),
+        ((2013, 0, 1), False),
+        ((2013, 1, 0), False),
+        ((0, 1, 1), False),
+        ((10000, 1, 1), False),
+    ],
+)
+def test_only_days_of_the_calendar_get_through(day: tuple[int, int, int], exists: bool) -> None:
+    row = flight() | dict(zip(("year", "month", "day"), day, strict=True))
+    assert Flights.is_valid(pl.DataFrame([row], pl.Schema(Flights))) is exists
+
+
+def test_a_delta_port_holds_the_same_rows_and_types_as_a_parquet_port(run: Run) -> None:
+    pytest.importorskip("deltalake", reason="uv sync --group delta")
+    assert run.start() == 0
+    parquet = pl.read_parquet(run.output)
+    run.format, run.output = "delta", run.folder / "out"
+    assert run.start() == 0
+    assert_frame_equal(pl.read_delta(str(run.output)), parquet)
+    published = run.output.rename(run.folder / "published")
+    assert run.start(since="2013-06-09", previous=published) == 0
+    assert_frame_equal(pl.read_delta(str(run.output)), parquet)
+
+
+def test_a_delta_port_of_no_rows_has_its_types(run: Run) -> None:
+    pytest.importorskip("deltalake", reason="uv sync --group delta")
+    run.flights = run.flights.clear()
+    run.format, run.output = "delta", run.folder / "out"
+    assert run.start() == 0
+    assert_frame_equal(pl.read_delta(str(run.output)), Punctuality.create_empty())
+
+
+def test_a_published_folder_that_is_no_delta_table_asks_for_a_full_run(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("deltalake", reason="uv sync --group delta")
+    run.format, run.output = "delta", run.folder / "out"
+    published = run.folder / "published"
+    published.mkdir()
+    assert run.start(since="2013-06-09", previous=published) == 1
+    assert "not a readable Delta table" in (error := capsys.readouterr().err)
+    assert "run once without --since" in error
+
+
+def test_delta_without_its_library_says_what_to_install(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "deltalake"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    run.format = "delta"
+    assert run.start() == 1
+    assert "--group delta" in error_of(capsys)
+
+
+def test_a_format_that_the_pipeline_cannot_write_is_named(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.format = "avro"
+    assert run.start() == 1
+    assert "the format avro" in error_of(capsys)
 
 
 def test_a_published_file_of_other_columns_asks_for_a_full_run(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = run.folder / "old.parquet"
-    pl.DataFrame(schema=AIRLINES).write_parquet(old)
+    pl.DataFrame(schema=pl.Schema(Airlines)).write_parquet(old)
     assert run.start(since="2013-06-09", previous=old) == 1
     assert "run once without --since" in error_of(capsys)
 

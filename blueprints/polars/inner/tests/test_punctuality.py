@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipeline.punctuality import FLIGHTS, PUNCTUALITY, all_days, days_since
+from pipeline.punctuality import Flights, Punctuality, all_days, days_since
 from rows import MONTH, NAMES, Row, flight
 
 
 def days(*flights: Row) -> list[Row]:
     """Run the job on these flights."""
-    return all_days(pl.LazyFrame(flights, FLIGHTS), NAMES).collect().to_dicts()
+    return all_days(pl.LazyFrame(flights, pl.Schema(Flights)), NAMES).collect().to_dicts()
 
 
 def test_a_day_of_a_carrier_is_one_row_with_means_and_shares() -> None:
@@ -76,6 +76,22 @@ def test_of_two_deliveries_of_a_flight_the_one_that_tells_more_stays(
     assert days(*deliveries) == days(kept)
 
 
+def test_many_deliveries_in_any_order_leave_the_best_of_each_flight() -> None:
+    flights = [flight(number=number, arr_delay=number % 50 - 10) for number in range(1, 2000)]
+    worse = [row | {"arr_delay": None} for row in flights[::3]]
+    delivered = pl.DataFrame([*flights, *worse, *worse], pl.Schema(Flights))
+    wanted = all_days(pl.LazyFrame(flights, pl.Schema(Flights)), NAMES).collect()
+    for seed in range(3):
+        shuffled = delivered.sample(fraction=1.0, shuffle=True, seed=seed)
+        assert_frame_equal(all_days(shuffled.lazy(), NAMES).collect(), wanted)
+
+
+def test_what_the_job_makes_keeps_the_rules_of_its_port() -> None:
+    made = all_days(pl.LazyFrame(MONTH, pl.Schema(Flights)), NAMES).collect()
+    assert Punctuality.is_valid(made)
+    assert not Punctuality.is_valid(pl.concat([made, made]))  # the key counts among the rules
+
+
 def test_flights_that_differ_in_any_part_of_the_key_are_all_kept() -> None:
     [row] = days(
         flight(),
@@ -98,7 +114,7 @@ def test_a_carrier_that_nobody_named_keeps_its_code() -> None:
 def test_an_airline_given_twice_is_refused_instead_of_doubling_rows() -> None:
     twice = pl.concat([NAMES, NAMES])
     with pytest.raises(pl.exceptions.ComputeError, match="m:1"):
-        all_days(pl.LazyFrame([flight()], FLIGHTS), twice).collect()
+        all_days(pl.LazyFrame([flight()], pl.Schema(Flights)), twice).collect()
 
 
 def test_the_window_is_seven_calendar_days_and_not_seven_rows() -> None:
@@ -130,13 +146,13 @@ def test_rows_come_by_day_and_carrier_whatever_the_order_of_the_input() -> None:
 
 
 def test_no_flights_give_no_rows_of_the_right_types() -> None:
-    empty = all_days(pl.LazyFrame(schema=FLIGHTS), NAMES).collect()
-    assert (empty.height, empty.schema) == (0, PUNCTUALITY)
+    empty = all_days(pl.LazyFrame(schema=pl.Schema(Flights)), NAMES).collect()
+    assert (empty.height, empty.schema) == (0, pl.Schema(Punctuality))
 
 
 @pytest.mark.parametrize("since", [date(2013, 5, 1), *(date(2013, 6, d) for d in (1, 9, 30))])
 def test_computing_from_a_day_on_equals_computing_all(since: date) -> None:
-    flights = pl.LazyFrame(MONTH, FLIGHTS)
+    flights = pl.LazyFrame(MONTH, pl.Schema(Flights))
     full = all_days(flights, NAMES).collect()
     # What was published before: wrong from `since` on, so that only recomputing makes it right.
     stale = full.with_columns(
@@ -146,7 +162,7 @@ def test_computing_from_a_day_on_equals_computing_all(since: date) -> None:
 
 
 def test_computing_from_a_day_on_keeps_older_days_as_published() -> None:
-    flights = pl.LazyFrame(MONTH, FLIGHTS)
+    flights = pl.LazyFrame(MONTH, pl.Schema(Flights))
     published = all_days(flights, NAMES).with_columns(airline=pl.lit("as published")).collect()
     again = days_since(date(2013, 6, 9), published.lazy(), flights, NAMES).collect()
     older = pl.col("flight_date") < date(2013, 6, 9)
@@ -154,7 +170,7 @@ def test_computing_from_a_day_on_keeps_older_days_as_published() -> None:
 
 
 def test_a_day_that_lost_all_its_flights_disappears() -> None:
-    flights = pl.LazyFrame(MONTH, FLIGHTS)
+    flights = pl.LazyFrame(MONTH, pl.Schema(Flights))
     published = all_days(flights, NAMES).collect().lazy()
     again = days_since(date(2013, 6, 20), published, flights.filter(pl.col("day") < 20), NAMES)
     assert again.collect()["flight_date"].max() == date(2013, 6, 19)

@@ -5,15 +5,15 @@ import sys
 import polars as pl
 
 from pipeline.ports import PortError, Ports
-from pipeline.punctuality import AIRLINES, FLIGHTS, PUNCTUALITY, all_days, days_since
+from pipeline.punctuality import Airlines, Flights, Punctuality, all_days, days_since
 
 
 def build(ports: Ports, output: str) -> None:
     """Read the input ports and write the output port; all is lazy up to the write."""
-    flights = ports.read("flights", FLIGHTS)
-    airlines = ports.read("airlines", AIRLINES)
+    flights = ports.read("flights", Flights)
+    airlines = ports.read("airlines", Airlines)
     # Read only when asked for: a full run must work after the columns of the output have changed.
-    previous = ports.read_previous(output, PUNCTUALITY) if ports.since else None
+    previous = ports.read_previous(output, Punctuality) if ports.since else None
     if ports.since and previous is not None:
         result = days_since(ports.since, previous, flights, airlines)
     else:

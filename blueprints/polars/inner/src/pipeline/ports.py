@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import dataframely as dy
 import polars as pl
 
 
@@ -16,16 +18,30 @@ class PortError(Exception):
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Where one run reads and writes: each mapping goes from the name of a port to a Parquet file.
+class Place:
+    """Where data lie: one Parquet file, or the folder of a Delta table.
 
-    `previous` has the last good published file of an output port, where there is one.
-    `since` is the first day to compute; None means all days.
+    Input ports may lie in object storage, as s3://, gs:// or az://; the environment has
+    the credentials.
     """
 
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    previous: Mapping[str, str]
+    location: str
+    format: str = "parquet"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where one run reads and writes, by name of port.
+
+    `previous` has what an output port published last, where there is anything. `quarantine` has the
+    file for rows of an input port that are set aside. `since` is the first day to compute; None
+    means all days.
+    """
+
+    inputs: Mapping[str, Place]
+    outputs: Mapping[str, Place]
+    previous: Mapping[str, Place]
+    quarantine: Mapping[str, Place]
     since: date | None
 
     @classmethod
@@ -36,21 +52,36 @@ class Ports:
             raise PortError("PORTS_FILE is not set: start the pipeline with `outer run`")
         try:
             run = json.loads(Path(file).read_text(encoding="utf-8"))
-            outputs = run["outputs"].items()
+            outputs = run["outputs"]
             return cls(
-                inputs={name: port["location"] for name, port in run["inputs"].items()},
-                outputs={name: port["location"] for name, port in outputs},
-                previous={name: port["previous"] for name, port in outputs if port.get("previous")},
+                inputs=_places(run["inputs"]),
+                outputs=_places(outputs),
+                previous=_places(
+                    {name: port for name, port in outputs.items() if port.get("previous")},
+                    "previous",
+                ),
+                quarantine=_places(run.get("quarantine", {})),
                 since=date.fromisoformat(run["since"]) if run.get("since") else None,
             )
-        except (OSError, ValueError, LookupError) as error:
+        except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
             raise PortError(f"PORTS_FILE {file}: not the ports of a run: {error!r}") from error
 
-    def read(self, port: str, schema: pl.Schema) -> pl.LazyFrame:
-        """Open an input port. Raises PortError when its data do not fit `schema`."""
-        return _scan(port, _find(port, self.inputs), schema)
+    def read(self, port: str, schema: type[dy.Schema]) -> pl.LazyFrame:
+        """Open an input port; rows that break a rule of `schema` go to its quarantine instead.
 
-    def read_previous(self, port: str, schema: pl.Schema) -> pl.LazyFrame | None:
+        The rules are judged in one pass over the port, before any work is done. Raises PortError
+        when columns or types are not those of `schema`, and when rows break a rule in a run that
+        has no quarantine.
+        """
+        frame = _scan(port, _find(port, self.inputs), schema)
+        good, broken = schema.filter(frame)
+        with pl.Config(engine_affinity="streaming"):  # only the rows that break a rule are kept
+            if not len(broken):
+                return frame
+            self._set_aside(port, broken)
+        return good
+
+    def read_previous(self, port: str, schema: type[dy.Schema]) -> pl.LazyFrame | None:
         """Open what an output port published last; None when there is nothing yet."""
         if port not in self.previous:
             return None
@@ -60,32 +91,91 @@ class Ports:
             raise PortError(f"{error}; run once without --since to compute all days") from error
 
     def write(self, frame: pl.LazyFrame, port: str) -> None:
-        """Compute `frame` on the streaming engine, straight into the file of an output port."""
-        frame.sink_parquet(_find(port, self.outputs), engine="streaming")
+        """Compute `frame` on the streaming engine, straight into an output port."""
+        place = _find(port, self.outputs)
+        if place.format == "parquet":
+            frame.sink_parquet(place.location, engine="streaming")
+            return
+        errors = _errors(port, place)
+        from deltalake import convert_to_deltalake
+
+        # First the data, then a log that makes them a table: Polars' own sink for Delta forgets
+        # the order of rows.
+        table = Path(place.location)
+        table.mkdir(parents=True, exist_ok=True)
+        try:
+            frame.sink_parquet(table / "part-00000.parquet", engine="streaming")
+            convert_to_deltalake(table)
+        except errors as error:
+            raise PortError(f"port {port}: {_first_line(error)}") from error
+
+    def _set_aside(self, port: str, broken: dy.FailureInfo) -> None:
+        """Keep rows that break a rule, each with the names of these rules, and say so on stderr."""
+        counts = broken.counts()
+        said = ", ".join(f"{rule} {count:,}" for rule, count in counts.items())
+        what = f"port {port}: rows that break a rule: {len(broken):,} ({said})"
+        if port not in self.quarantine:
+            raise PortError(f"{what}, and this run has no quarantine to keep them in")
+        file = self.quarantine[port].location
+        named = [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)) for rule in counts]
+        broken.details().select(
+            *broken.invalid().columns,
+            broken_rules=pl.concat_str(named, separator=", ", ignore_nulls=True),
+        ).write_parquet(file, mkdir="://" not in file)
+        print(f"{what}; they are kept in {file}", file=sys.stderr)
 
 
-def _find(port: str, files: Mapping[str, str]) -> str:
-    if port not in files:
-        known = ", ".join(files) or "none"
+def _places(ports: Mapping[str, Mapping[str, Any]], key: str = "location") -> dict[str, Place]:
+    return {name: Place(port[key], port.get("format", "parquet")) for name, port in ports.items()}
+
+
+def _find(port: str, places: Mapping[str, Place]) -> Place:
+    if port not in places:
+        known = ", ".join(places) or "none"
         raise PortError(f"port {port}: not in this run, which has: {known}; see inner.yaml")
-    return files[port]
+    if places[port].format not in ("parquet", "delta"):
+        raise PortError(f"port {port}: the format {places[port].format} is unknown to ports.py")
+    return places[port]
 
 
-def _scan(port: str, file: str, schema: pl.Schema) -> pl.LazyFrame:
-    """Open a file with exactly the columns of `schema`; further ones are the producer's freedom.
+def _scan(port: str, place: Place, schema: type[dy.Schema]) -> pl.LazyFrame:
+    """Open data with exactly the columns of `schema`; further ones are the producer's freedom.
 
-    Only the file's footer is read here, so a wrong file fails before any work is done.
+    Only what the data say of themselves is read here, so wrong ones fail before any work is done.
     """
+    what = f"port {port}: {place.location}"
+    errors = _errors(port, place)
     try:
-        frame = pl.scan_parquet(file, glob=False)
+        if place.format == "delta":
+            frame = pl.scan_delta(place.location)
+        else:
+            frame = pl.scan_parquet(place.location, glob=False)
         found = frame.collect_schema()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise PortError(f"port {port}: {file}: not a readable Parquet file: {error}") from error
+    except errors as error:
+        kind = "Delta table" if place.format == "delta" else "Parquet file"
+        raise PortError(f"{what}: not a readable {kind}: {_first_line(error)}") from error
     wrong = [
         f"column {name} is {found.get(name, 'missing')}, expected {dtype}"
-        for name, dtype in schema.items()
+        for name, dtype in pl.Schema(schema).items()
         if found.get(name) != dtype
     ]
     if wrong:
-        raise PortError(f"port {port}: {file}: {'; '.join(wrong)}")
-    return frame.select(schema.names())
+        raise PortError(f"{what}: {'; '.join(wrong)}")
+    return frame.select(schema.column_names())
+
+
+def _errors(port: str, place: Place) -> tuple[type[Exception], ...]:
+    """What reading or writing may raise. Raises PortError where Delta's library is missing."""
+    if place.format != "delta":
+        return OSError, pl.exceptions.PolarsError
+    try:
+        from deltalake.exceptions import DeltaError
+    except ImportError as error:
+        raise PortError(
+            f"port {port}: Delta needs a library: add `--group delta` to `setup` in inner.yaml"
+        ) from error
+    return OSError, pl.exceptions.PolarsError, DeltaError
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), repr(error))
