@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import bench_audit
+import bench_fleet
+import bench_jobs
 from suite_repo import clone
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -302,47 +305,38 @@ def first_data(folder: Path, suite: Path, *, cold: bool, uv: bool = True) -> flo
     return time.perf_counter() - start
 
 
-def main() -> None:
+def suite() -> str:
+    """The section on copying, the gate, a run, and the way from nothing to data."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         configuration = folder / "gitconfig"
         configuration.write_text("[user]\nname = Bench\nemail = bench@example.com\n")
         os.environ["GIT_CONFIG_GLOBAL"] = str(configuration)
-        suite = clone(folder / "suite")
+        cloned = clone(folder / "suite")
         product = folder / "product"
         copier = [sys.executable, "-m", "copier", "copy", "-q", "--defaults", "-d", "blueprint=polars"]
-        call([*copier, str(suite), str(product)], folder)
+        call([*copier, str(cloned), str(product)], folder)
         call([sys.executable, "-m", "outer", "run", "-q"], product)
         call(["git", "init", "-q", "-b", "main"], product)
         call(["git", "add", "-A"], product)
         call(["git", "commit", "-qm", "New data product"], product)
-        rows = [copies(folder, suite), *checks(folder, product), *gate(folder, product), runs(product)]
+        rows = [copies(folder, cloned), *checks(folder, product), *gate(folder, product), runs(product)]
         sizes = scale(folder, product)
         print("bench: from nothing to data", file=sys.stderr)
-        cold = statistics.median(first_data(folder, suite, cold=True) for _ in range(3))
-        warm = statistics.median(first_data(folder, suite, cold=False) for _ in range(3))
-        pip = statistics.median(first_data(folder, suite, cold=True, uv=False) for _ in range(3))
-    report(rows, sizes + hostile(), cold, warm, pip)
-
-
-def report(rows: list[Row], sizes: str, cold: float, warm: float, pip: float) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        cold = statistics.median(first_data(folder, cloned, cold=True) for _ in range(3))
+        warm = statistics.median(first_data(folder, cloned, cold=False) for _ in range(3))
+        pip = statistics.median(first_data(folder, cloned, cold=True, uv=False) for _ in range(3))
     lines = "\n".join(row.line for row in rows)
-    REPORT.write_text(
-        f"""\
-# Benchmarks
+    return f"""\
+## The gate, a copy and a run
 
-Made by `nox -s bench`; never edited by hand. Medians of whole processes, {ROUNDS} rounds, the two sides of a row taking
-turns. Read the ratios; seconds depend on the machine.
-
-Machine: {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, Python \
-{platform.python_version()}. Date: {datetime.now(UTC).date()}.
+Medians of whole processes, {ROUNDS} rounds, the two sides of a row taking turns.
 
 | what | s | against | s | ratio | difference s | goal |
 | --- | --- | --- | --- | --- | --- | --- |
 {lines}
 
-{sizes}
+{sizes}{hostile()}
 From nothing to data: `copier copy`, then `python3 noxfile.py -s run` in the new product, which installs the pinned
 `outer` and the inner, runs the workload, audits and publishes. Medians of 3.
 
@@ -351,11 +345,50 @@ From nothing to data: `copier copy`, then `python3 noxfile.py -s run` in the new
 | empty home, empty package caches, packages from the network, with uv | {cold:.1f} | ≤ 60 |
 | the same without uv, by pip | {pip:.1f} | ≤ 60 |
 | empty home, warm package caches, with uv | {warm:.1f} | ≤ 15 |
-""",
-        encoding="utf-8",
-    )
-    print(REPORT.read_text())
+"""
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "suite": suite,
+    "audit": bench_audit.main,
+    "jobs": bench_jobs.main,
+    "fleet": bench_fleet.main,
+}
+HEAD = """\
+# Benchmarks
+
+Made by `nox -s bench`; never edited by hand. `-- audit jobs` measures these parts alone and leaves the others as they
+stand. Read the ratios; seconds depend on the machine.
+
+"""
+
+
+def main(arguments: list[str]) -> None:
+    """Measure the parts that `arguments` name (all, where they name none), and put their sections into the report."""
+    if strange := [name for name in arguments if name not in PARTS]:
+        sys.exit(f"bench: there is no part {strange[0]} (there are: {', '.join(PARTS)})")
+    for part in arguments or PARTS:
+        text = PARTS[part]().strip("\n")
+        title, _, rest = text.partition("\n")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        machine = (
+            f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
+            f"Python {platform.python_version()}, {datetime.now(UTC).date()}. Command: `nox -s bench -- {part}`."
+        )
+        sections = {**_sections(), part: f"{title}\n\n<!-- {part} -->\n{machine}\n\n{rest.strip()}\n"}
+        REPORT.write_text(HEAD + "\n".join(sections[name] for name in PARTS if name in sections), encoding="utf-8")
+        print(sections[part])
+
+
+def _sections() -> Mapping[str, str]:
+    """The sections of the report as it stands, by the part that made them."""
+    found = {}
+    for section in REPORT.read_text(encoding="utf-8").split("\n## ")[1:]:
+        for name in PARTS:
+            if f"<!-- {name} -->" in section:
+                found[name] = f"## {section.rstrip()}\n"
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

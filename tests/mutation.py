@@ -436,6 +436,8 @@ def _optional_of_contract(root: Path) -> None:
                          "dimension": "completeness", "severity": "error"}],
         }  # fmt: skip
         by_name["flight_date"] |= {"partitioned": True, "partitionKeyPosition": 1}
+        for server in value["servers"]:  # what is partitioned is a folder
+            server["path"] = server["path"].removesuffix(".parquet")
         table["quality"] += [
             {"name": "few_rows", "description": "Not more than all airlines and days.", "metric": "rowCount",
              "mustBeBetween": [1, 100000], "dimension": "coverage", "severity": "warning", "tags": ["volume"]},
@@ -600,7 +602,8 @@ def _own_ci(root: Path) -> None:
     )
     (root / "inner/tools").mkdir()
     (root / "inner/tools/package.json").write_text('{"name": "tools", "dependencies": {"vega": "^6"}}')
-    (root / "inner/tools/package-lock.json").write_text("{}")
+    lock = {"": {"name": "tools"}, "node_modules/vega": {"version": "6.2.0", "license": "BSD-3-Clause"}}
+    (root / "inner/tools/package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": lock}))
     (root / "inner/settings.toml").write_text(
         'password = "${DB_PASSWORD}"\ntoken = "env:TOKEN"\nurl = "postgres://user:password@localhost/db"\n'
     )

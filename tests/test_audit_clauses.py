@@ -223,6 +223,11 @@ RUNS = tuple(Past(NOW - timedelta(days=n), n != 3, 100 + n) for n in range(5, 0,
     [
         ({"property": "retention", "value": 30, "unit": "d", "element": "x"}, "DATE '2030-01-01'", "passed"),
         ({"property": "retention", "value": 30, "unit": "d", "element": "x"}, "DATE '2029-12-31'", "failed"),
+        ({"property": "retention", "value": 1, "unit": "rows"}, "DATE '1999-01-01'", "passed"),
+        ({"property": "retention", "value": 2, "unit": "rows"}, "DATE '2030-01-01'", "failed"),
+        ({"property": "re", "value": 2, "unit": "rows"}, "DATE '2030-01-01'", "failed"),
+        ({"property": "retention", "value": 1, "unit": "rows", "element": "x"}, "DATE '2030-01-01'", "failed"),
+        ({"property": "retention", "value": "many", "unit": "rows"}, "DATE '2030-01-01'", "failed"),
         ({"property": "frequency", "value": 1, "unit": "d"}, "DATE '2030-01-01'", "passed"),
         ({"property": "frequency", "value": 23, "unit": "h"}, "DATE '2030-01-01'", "failed"),
         ({"property": "volume", "value": 1, "unit": "rows"}, "DATE '2030-01-01'", "passed"),
@@ -265,12 +270,15 @@ def test_a_promise_of_the_past_that_was_broken_does_not_keep_new_data_back(tmp_p
 def test_a_custom_rule_is_executed_by_the_engine_of_its_name(tmp_path: Path) -> None:
     rule = {"type": "custom", "name": "c", "engine": "inner", "implementation": "checked", "dimension": "accuracy"}
 
-    def inner(clause: Mapping[str, Any]) -> Result:
+    def inner(clause: Mapping[str, Any], data: Any) -> Result:
+        assert data == Dataset(tmp_path / "t.parquet")
         return Result("", "passed", "inner", str(clause["implementation"]))
 
     data = write_parquet(tmp_path / "t.parquet", "SELECT 'a' AS x")
     contract = made([word()], [rule])
-    result = verdict(audit(contract, data, published=None, as_of=NOW, custom={"inner": inner}), "quality:c")
+    report = audit(contract, data, published=None, as_of=NOW, custom={"inner": inner})
+    result = verdict(report, "quality:c")
+    assert {c.verdict for c in coverage(contract, report) if "quality:c" in c.rules} == {"checked by the inner stack"}
     assert (result.outcome, result.how, result.expected, result.dimension) == ("passed", "inner", "checked", "accuracy")
     assert verdict(audit(contract, data, published=None, as_of=NOW), "quality:c").blocks
 

@@ -195,13 +195,20 @@ def compared(report: AuditReport, expected: Verdicts) -> None:
 def parquet(path: Path, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write `rows` with the types of `columns`."""
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        types = ", ".join(f"{c['name']} {c['physicalType']}" for c in columns)
-        connection.execute(f"CREATE TABLE t ({types})")
-        for row in rows:
-            connection.execute(f"INSERT INTO t VALUES ({', '.join('?' * len(row))})", [row[c["name"]] for c in columns])
+        fill(connection, columns, rows)
         connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
     return path
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Make the table `t` of `rows` with the types of `columns`."""
+    connection.execute("SET TimeZone = 'UTC'")
+    types = ", ".join(f"{c['name']} {c['physicalType']}" for c in columns)
+    connection.execute(f"CREATE TABLE t ({types})")
+    for row in rows:
+        connection.execute(f"INSERT INTO t VALUES ({', '.join('?' * len(row))})", [row[c["name"]] for c in columns])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

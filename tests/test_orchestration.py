@@ -32,7 +32,8 @@ CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
 def pieces(orchestrator: str) -> dict[str, bytes]:
     """The files that `orchestrator` brings into a product."""
     found = contents(PIECES / "common") | contents(PIECES / orchestrator)
-    return {f"inner/{path}": data for path, data in found.items()}
+    # Linters leave their caches there; `copier copy` leaves them behind.
+    return {f"inner/{path}": data for path, data in found.items() if "_cache/" not in path}
 
 
 # --- Files ----------------------------------------------------------------------------------------

@@ -272,6 +272,15 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
         in_contract("licence, value: proprietary", "licence, value: CC0-1.0"),
     ],
     "PRV004": [ALL_PERSONAL, MARKED],
+    "PRV006": [
+        [*ALL_PERSONAL, *in_contract("- property: retention #", "- property: throughput #")],
+        [
+            *ALL_PERSONAL,
+            *in_contract("- property: retention #", "- property: throughput #"),
+            *level("{property: retention, value: 1000, unit: rows}"),
+        ],
+        [*ALL_PERSONAL, *level("{property: retention, value: 30, unit: y}")],
+    ],
     "PRV007": [
         [
             *say("personalData", "true", "false"),
@@ -363,6 +372,9 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
         level("{property: endOfSupport, value: 2031}"),
         level("{property: throughput, value: 5}"),
         level("{property: timeOfAvailability, value: '06:00'}"),
+        level("{property: retention, value: 0, unit: rows}"),
+        level("{property: re, value: 1000, unit: percent}"),
+        level("{property: re, value: 1000, unit: rows, element: carrier_punctuality}"),
         in_contract('value: "8x5"', 'value: "9 to 5"'),
         in_contract("    unit: h\n", "    unit: h\n    driver: fun\n"),
     ],
@@ -388,8 +400,8 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
     "INN002": [[Change(INNER, "writes: [carrier_punctuality]", "writes: []")]],
     "INN003": [[Change(INNER, "depends_on: []", "depends_on: [build]")]],
     "INN006": [
-        [Change("inner/pyproject.toml", 'dependencies = ["polars', 'dependencies = ["requests", "polars')],
-        [Change("inner/pyproject.toml", 'dependencies = ["polars', 'dependencies = "polars')],
+        [Change("inner/pyproject.toml", "dependencies = [\n", 'dependencies = [\n  "requests",\n')],
+        [Change("inner/pyproject.toml", "dependencies = [\n", "dependencies = \n")],
         [Change("inner/uv.lock"), Change("inner/requirements.txt", new="polars==2.1.0\n")],
         [Change("inner/ui/package.json", new='{"dependencies": {"vega": "6"}}')],
         [Change("inner/dbt/packages.yml", new="packages:\n  - package: dbt-labs/dbt_utils\n")],
@@ -586,7 +598,7 @@ GOOD: dict[str, Sequence[Sequence[Change]]] = {
         [*MARKED, *in_contract("    access: read\n", "    access: write\n")],
         property_of_column(PERSONAL + "]\n        encryptedName: airline_encrypted\n        tags: [a"),
     ],
-    "PRV006": [ALL_PERSONAL],
+    "PRV006": [ALL_PERSONAL, [*ALL_PERSONAL, *level("{property: re, value: 1000, unit: rows}")]],
     "PRV007": [
         [
             *say("personalData", "true", "false"),
@@ -676,6 +688,7 @@ GOOD: dict[str, Sequence[Sequence[Change]]] = {
         level("{property: latency, value: 1.5, unit: Hours}"),
         level("{property: frequency, value: 15, unit: min}"),
         level("{property: errorRate, value: 0, unit: percent}"),
+        level("{property: re, value: 1000, unit: rows}"),
         level("{property: ga, value: '2030-01-31T08:00:00Z'}"),
         in_contract('value: "8x5"', 'value: "24x7"'),
         level("{property: timeOfAvailability, value: '06:00 +01:00'}"),

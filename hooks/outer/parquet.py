@@ -70,7 +70,7 @@ class Table:
         try:
             statements = self._connection.extract_statements(query)
         except duckdb.Error as error:
-            raise Unusable(_line(error)) from None
+            raise Unusable(said(error)) from None
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise Unusable("it is not one SELECT")
         timer = threading.Timer(SECONDS, self._connection.interrupt)
@@ -81,7 +81,7 @@ class Table:
         except duckdb.InterruptException:
             raise Unusable(f"it took longer than {SECONDS:.0f} s") from None
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.PermissionException) as error:
-            raise Unusable(_line(error)) from None
+            raise Unusable(said(error)) from None
         except duckdb.Error as error:
             # Other messages may quote values of the data, which must not reach a log.
             raise Unusable(f"DuckDB stopped with {type(error).__name__}") from None
@@ -116,6 +116,38 @@ def opened(
     import duckdb
 
     sources = {name: data, **(others or {})}
+    with secluded() as connection:
+        try:
+            paths: list[Path] = []
+            found: Footer | None = None
+            for table, source in sources.items():
+                dataset = source if isinstance(source, Dataset) else Dataset(source)
+                files = dataset.files()
+                reading = _reading(connection, dataset, files, types or {} if table == name else {})
+                # One bound view: a query sees the files under this name and has no other way out.
+                connection.execute(f"CREATE VIEW {identifier(table)} AS {reading.query}")
+                if table == name:
+                    found = _footer(connection, files, reading, table)
+                paths += files
+            escaped = [p for path in paths for p in dict.fromkeys((str(path), _escaped(path)))]
+            connection.execute(f"SET allowed_paths = [{', '.join(map(literal, escaped))}]")
+            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        except Unlisted as error:
+            raise Unusable(str(error)) from None
+        except (duckdb.Error, OSError) as error:
+            raise Unusable(said(error)) from None
+        assert found is not None  # noqa: S101 (`name` is one of the sources)
+        yield Table(name, found, connection)
+
+
+@contextmanager
+def secluded() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in memory that loads no extension and spills into a folder of its own.
+
+    Whoever has opened the data takes the way to other files away as well, and locks the configuration.
+    """
+    import duckdb
+
     with tempfile.TemporaryDirectory(prefix="outer-") as spill:
         connection = duckdb.connect(
             ":memory:",
@@ -128,30 +160,16 @@ def opened(
             },
         )
         try:
-            try:
-                connection.execute("SET TimeZone = 'UTC'")
-                paths: list[Path] = []
-                found: Footer | None = None
-                for table, source in sources.items():
-                    dataset = source if isinstance(source, Dataset) else Dataset(source)
-                    files = dataset.files()
-                    reading = _reading(connection, dataset, files, types or {} if table == name else {})
-                    # One bound view: a query sees the files under this name and has no other way out.
-                    connection.execute(f"CREATE VIEW {identifier(table)} AS {reading.query}")
-                    if table == name:
-                        found = _footer(connection, files, reading, table)
-                    paths += files
-                escaped = [p for path in paths for p in dict.fromkeys((str(path), _escaped(path)))]
-                connection.execute(f"SET allowed_paths = [{', '.join(map(literal, escaped))}]")
-                connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-            except Unlisted as error:
-                raise Unusable(str(error)) from None
-            except (duckdb.Error, OSError) as error:
-                raise Unusable(_line(error)) from None
-            assert found is not None  # noqa: S101 (`name` is one of the sources)
-            yield Table(name, found, connection)
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
         finally:
             connection.close()
+
+
+def said(error: Exception) -> str:
+    """The first line of what DuckDB says, without the name of its kind of error."""
+    line = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", (str(error).splitlines() or [""])[0])
+    return "".join(c if c.isprintable() else " " for c in line)[:300]
 
 
 def identifier(name: str) -> str:
@@ -301,9 +319,3 @@ def _statistics(
 
 def _escaped(path: Path) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-
-
-def _line(error: Exception) -> str:
-    """The first line of what DuckDB says, without the name of its kind of error."""
-    line = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", (str(error).splitlines() or [""])[0])
-    return "".join(c if c.isprintable() else " " for c in line)[:300]

@@ -38,6 +38,11 @@ def allowed_age(level: Mapping[str, Any]) -> timedelta:
     return number * _UNITS[str(unit).strip().lower()]
 
 
+def in_rows(level: Mapping[str, Any]) -> bool:
+    """Whether the service level `level` counts rows."""
+    return str(level.get("unit")) in ("rows", "row")
+
+
 def share(level: Mapping[str, Any], *, percent: bool) -> float:
     """The value of the service level `level`: a number of rows, or with `percent` one up to 100. Raises `Unknown`."""
     value, unit = level.get("value"), str(level.get("unit") or "")
@@ -45,7 +50,7 @@ def share(level: Mapping[str, Any], *, percent: bool) -> float:
         raise Unknown(f"{show(value)} is not a number")
     if percent and (value > 100 or unit not in ("percent", "%")):
         raise Unknown(f"{show(value)} {unit} is not a share; write a number up to 100 with the unit percent")
-    if not percent and unit not in ("rows", "row"):
+    if not percent and not in_rows(level):
         raise Unknown(f"unit {show(unit)}; use rows or percent")
     return float(value)
 

@@ -7,6 +7,7 @@ wherever they are. Statistics of files prove what they can; one scan decides all
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,11 @@ from time import perf_counter
 from typing import Any
 
 from outer.audit.compile import compiled, compiled_input
+from outer.audit.custom import CustomEngine, Registered, ServerTable
 from outer.audit.duck import FORMATS, duck
-from outer.audit.engine import Past
+from outer.audit.engine import Engine, Past
 from outer.audit.execute import execute
-from outer.audit.judge import EXAMPLES, MASK, OPEN, Circumstances, CustomEngine
+from outer.audit.judge import EXAMPLES, MASK, OPEN, Circumstances
 from outer.audit.personal import undeclared
 from outer.audit.plan import Plan
 from outer.dataset import Dataset
@@ -25,7 +27,7 @@ from outer.model import Contract
 from outer.parquet import Unusable
 from outer.result import AuditReport, Result
 
-__all__ = ["EXAMPLES", "MASK", "OPEN", "CustomEngine", "Past", "audit", "audit_input", "audit_server"]
+__all__ = ["EXAMPLES", "MASK", "OPEN", "CustomEngine", "Past", "ServerTable", "audit", "audit_input", "audit_server"]
 
 
 def audit(
@@ -44,12 +46,12 @@ def audit(
     `published` is when the data were published, for service levels that count from there; None while they are not, so
     that their age is zero. `as_of` (with a time zone) is the moment that service levels are judged at. `related` are
     the tables that relationships lead to, by the names that contracts give them; `history` the earlier runs, oldest
-    first; `custom` the engines of custom rules, by name. `metadata_only` reads no row: what only rows could tell is not
-    checked. Data that cannot be read are a failed rule, not an exception.
+    first; `custom` the engines of custom rules, by name, and without it those that are installed. `metadata_only` reads
+    no row: what only rows could tell is not checked. Data that cannot be read are a failed rule, not an exception.
 
     Rules: ODCS 3.1, sections Schema, Data Quality and Service-Level Agreement.
     """
-    now = Circumstances(as_of, published, history, custom or {}, metadata_only)
+    now = Circumstances(as_of, published, history, _engines(custom), _dataset(data), metadata_only)
     return _audit(contract, compiled(contract), data, now, related or {})
 
 
@@ -71,25 +73,36 @@ def audit_server(
     history: Sequence[Past] = (),
     custom: Mapping[str, CustomEngine] | None = None,
     table: str | None = None,
+    root: Path = Path(),
 ) -> AuditReport:
-    """Hold the table of `contract` in `environment` against it, where it is: in the warehouse of its `servers` entry.
+    """Hold the table of `contract` in `environment` against it, where it is: in the warehouse of its `servers` entry,
+    or in a file of DuckDB, whose path counts from `root`.
 
     The table is the one that the contract names, or `table`; `related` are tables beside it that relationships lead to.
     Of the rows, no more than the examples travel. The other arguments are those of `audit`. Raises `UsageError` when
     the server is no warehouse that can be asked, or its client or credentials are missing.
     """
-    from outer.audit.connect import DIALECTS, warehouse
+    from outer.audit.connect import DIALECTS, file_of, warehouse
+    from outer.audit.database import database
 
     server = _server(contract, environment)
     demands = compiled(contract)
     kinds = {DIALECTS.get(str(s.type).lower()) for s in contract.servers}
-    now = Circumstances(as_of, published, history, custom or {})
     begun = perf_counter()
     name = table or str(contract.file.get("schema", 0, "physicalName") or demands.table)
+    now = Circumstances(as_of, published, history, _engines(custom), ServerTable(server, name))
     engine_name = str(server.get("type"))
+    opening: AbstractContextManager[Engine]
+    if embedded := engine_name.lower() == "duckdb":
+        path = file_of(server, root, f"{contract.file.path}:{contract.file.place('servers').line}")
+        opening = database(path, str(server.get("schema") or "main"), name, demands.table, related)
+    else:
+        opening = warehouse(server, name, own_dialect=len(kinds) == 1, related=related)
     try:
-        with warehouse(server, name, own_dialect=len(kinds) == 1, related=related) as engine:
+        with opening as engine:
             rows, results = execute(demands, engine, now)
+            if embedded:
+                results = (*results, *undeclared(contract, engine))
             engine_name = engine.name
     except Unusable as error:
         rows = 0
@@ -104,6 +117,14 @@ def _server(contract: Contract, environment: str) -> Mapping[str, Any]:
     contract.server(environment)  # says so where there is none
     entries = [s for s in contract.file.get("servers") or [] if isinstance(s, dict)]
     return next(s for s in entries if str(s.get("environment") or s.get("server")) == environment)
+
+
+def _dataset(data: Path | Dataset) -> Dataset:
+    return data if isinstance(data, Dataset) else Dataset(data)
+
+
+def _engines(custom: Mapping[str, CustomEngine] | None) -> Mapping[str, CustomEngine]:
+    return Registered() if custom is None else custom
 
 
 def _audit(
@@ -138,5 +159,5 @@ def _placed(contract: Contract, demands: Plan, results: Sequence[Result]) -> tup
 
 
 def _size(data: Path | Dataset) -> int:
-    path = data.path if isinstance(data, Dataset) else data
+    path = _dataset(data).path
     return path.stat().st_size if path.is_file() else 0

@@ -15,7 +15,7 @@ from outer.datatypes import length, physical
 from outer.model import Column, Contract
 from outer.quality import Unknown, is_percent, judge, query, subjects
 from outer.result import Severity
-from outer.servicelevel import allowed_age, share
+from outer.servicelevel import allowed_age, in_rows, share
 from outer.yamlfile import Pointer, show
 
 DESCRIBES = frozenset({
@@ -356,6 +356,10 @@ class _Compiler:
             allowed = allowed_age(level)
             for field in elements or (None,):
                 yield plan.Age(rule=rule, pointer=at, allowed=allowed, field=field)
+        elif name == "retention" and in_rows(level):
+            if level.get("element"):
+                raise Unknown("a number of rows is kept of the whole table; leave `element` out")
+            yield plan.Volume(rule=rule, pointer=at, least=share(level, percent=False), percent=False)
         elif name == "retention" and elements:
             for field in elements:
                 yield plan.Retention(rule=rule, pointer=at, allowed=allowed_age(level), field=field)

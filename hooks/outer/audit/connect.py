@@ -16,11 +16,15 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from outer.audit.warehouse import NAMES, Ask, Dialect, Warehouse, common
 from outer.errors import UsageError
+from outer.machine import require
 from outer.parquet import SECONDS, Unusable, literal
+from outer.ports import interpolate
+from outer.yamlfile import show
 
 DIALECTS: Mapping[str, Dialect] = {
     "postgres": "postgres", "postgresql": "postgres", "snowflake": "snowflake", "databricks": "databricks",
@@ -39,6 +43,7 @@ def warehouse(
     client or credentials are missing, `Unusable` when the table cannot be read.
     """
     dialect = _dialect(server)
+    require("sqlglot", extra="run,warehouse")
     with _CONNECTED[dialect](server) as ask:
         types = _types(ask, dialect, server, table)
         if not types:
@@ -55,9 +60,20 @@ def _dialect(server: Mapping[str, Any]) -> Dialect:
     if kind not in DIALECTS:
         raise UsageError(
             f"data on a server of the type {kind or 'unknown'} cannot be audited where they are",
-            f"Known are: {', '.join(DIALECTS)}. Files are audited by the embedded engine.",
+            f"Known are: duckdb, {', '.join(DIALECTS)}. Files are audited by the embedded engine.",
         )
     return DIALECTS[kind]
+
+
+def file_of(server: Mapping[str, Any], root: Path, where: str) -> Path:
+    """The file of a server of the type `duckdb` (ODCS, Servers: `database`); a relative path counts from `root`.
+
+    Raises `UsageError` at `where` when it names none, or a variable that is not set.
+    """
+    name = interpolate(str(server.get("database") or ""), where).strip()
+    if not name or "\0" in name:
+        raise UsageError(f"{where}: {show(name)} is no path of a file", "Write it into `database` of the server.")
+    return Path(os.path.normpath(root / name))
 
 
 def _parts(server: Mapping[str, Any], table: str) -> tuple[str, ...]:

@@ -27,14 +27,16 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 
 
 class Duck:
-    """DuckDB over one dataset, and others beside it for relationships."""
+    """DuckDB over one table, which a reader would call `form`, and others beside it for relationships.
+
+    `folder` says that its data are in a folder, where partitions have columns.
+    """
 
     name = "duckdb"
 
-    def __init__(self, table: Table, data: Dataset, others: Mapping[str, str]) -> None:
+    def __init__(self, table: Table, form: str, others: Mapping[str, str], *, folder: bool = False) -> None:
         footer = table.footer
-        folder = data.format == "parquet" and not data.path.is_file()
-        self.format = FORMATS[data.format]
+        self.format = form
         self.table = identifier(table.name)
         self.others = others
         self.facts = Facts(
@@ -119,4 +121,5 @@ def duck(
     dataset = data if isinstance(data, Dataset) else Dataset(data)
     beside = {name: source for name, source in (related or {}).items() if name != table}
     with opened(dataset, table, types=types, others=beside) as opened_table:
-        yield Duck(opened_table, dataset, {name: identifier(name) for name in beside})
+        folder = dataset.format == "parquet" and not dataset.path.is_file()
+        yield Duck(opened_table, FORMATS[dataset.format], {name: identifier(name) for name in beside}, folder=folder)

@@ -11,8 +11,9 @@ from time import perf_counter
 from typing import Any
 
 from outer.audit import plan
+from outer.audit.custom import asked
 from outer.audit.engine import Engine
-from outer.audit.judge import EXAMPLES, Circumstances, Examples, Open, missing, number, shown
+from outer.audit.judge import EXAMPLES, Circumstances, Examples, Open, guarded, missing, number, shown
 from outer.audit.levels import Levels
 from outer.audit.plan import Field, Item, Plan
 from outer.audit.sql import holds
@@ -250,11 +251,19 @@ class _Execution(Structure, Levels):
         return self._say(item, "passed" if ok else "failed", "scan", expected, number(value))
 
     def _custom(self, item: plan.Custom) -> Result:
-        engine = self.now.custom.get(item.engine)
-        if engine is None:
-            known = ", ".join(sorted(self.now.custom)) or "none"
+        if item.engine not in self.now.custom:
+            known = ", ".join(map(show, sorted(self.now.custom))) or "none"
             raise Unknown(f"no engine {show(item.engine)} is registered (registered: {known})")
-        return replace(engine(item.clause), severity=item.severity)
+        if self.now.metadata_only:
+            return self._unsaid(item, "only what the data say of themselves was looked at")
+        if self.now.data is None:
+            return self._unsaid(item, "its engine is asked about the data of a port only")
+        begun = perf_counter()
+        said = asked(self.now.custom[item.engine], item.clause, self.now.data)
+        return replace(
+            said, severity=item.severity, examples=guarded(said.examples, self.plan.fields),
+            seconds=perf_counter() - begun,
+        )  # fmt: skip
 
     def _reference(self, item: plan.Reference) -> Result:
         if lacking := next((f for f in item.fields if self.sql.found(f) is None), None):

@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from outer.audit import plan
+from outer.audit.custom import CustomEngine, Registered, ServerTable
 from outer.audit.engine import Engine, Past
 from outer.audit.plan import Field, Item, Plan
+from outer.dataset import Dataset
 from outer.parquet import Unusable
 from outer.result import How, Outcome, Result
 from outer.yamlfile import show
@@ -22,9 +24,6 @@ OPEN = ("public", "internal")
 
 MASK = "***"
 EXAMPLES = 5
-
-CustomEngine = Callable[[Mapping[str, Any]], Result]
-"""Executes a quality rule of the type `custom`: takes the clause, gives what it found."""
 
 Examples = tuple[Mapping[str, str], ...]
 
@@ -38,7 +37,10 @@ class Circumstances:
     """When the data were published; None: not yet, so that their age is zero."""
     history: Sequence[Past] = ()
     """Earlier runs, oldest first."""
-    custom: Mapping[str, CustomEngine] = field(default_factory=dict)
+    custom: Mapping[str, CustomEngine] = field(default_factory=Registered)
+    """Engines of custom rules, by name."""
+    data: Dataset | ServerTable | None = None
+    """Where the data are, for those engines."""
     metadata_only: bool = False
     """Read no row: what only a scan could tell is not checked."""
 
@@ -100,6 +102,19 @@ class Judge:
 
 def missing(where: Field) -> str:
     return "the column is missing" if len(where.path) == 1 else f"{show(where.name)} is missing"
+
+
+def guarded(examples: Sequence[Mapping[str, str]], fields: Mapping[str, Field]) -> Examples:
+    """Examples that somebody else has found, by the same rules as our own; what is no column is masked."""
+    return tuple(
+        {
+            show(name).strip("`"): show(value).strip("`")
+            if name in fields and fields[name].classification.strip().lower() in OPEN
+            else MASK
+            for name, value in row.items()
+        }
+        for row in examples[:EXAMPLES]
+    )
 
 
 def shown(columns: Sequence[Field], values: Sequence[Any]) -> Mapping[str, str]:

@@ -107,7 +107,7 @@ def translated(query: str, dialect: Dialect) -> str:
     return str(text)
 
 
-def guarded(query: str, read: str, dialect: Dialect, table: str) -> str:
+def guarded(query: str, read: str, dialect: Dialect | Literal["duckdb"], table: str) -> str:
     """A contract's query in `dialect`, if it is one SELECT that looks at `table` only. Raises `Unusable`."""
     import sqlglot
     from sqlglot import exp
@@ -130,7 +130,8 @@ def guarded(query: str, read: str, dialect: Dialect, table: str) -> str:
             raise Unusable("it does more than read")
         return str(found[0].sql(dialect, unsupported_level=ErrorLevel.RAISE))
     except (SqlglotError, ValueError) as error:
-        raise Unusable(f"it cannot be said in {NAMES[dialect]}: {str(error).splitlines()[0][:200]}") from None
+        name = NAMES.get(dialect, "DuckDB")
+        raise Unusable(f"it cannot be said in {name}: {str(error).splitlines()[0][:200]}") from None
 
 
 def common(found: str, dialect: Dialect) -> str:

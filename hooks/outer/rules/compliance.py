@@ -20,7 +20,6 @@ from outer.rules.reading import (
     FLIGHTS,
     columns,
     filled,
-    level,
     listed,
     mappings,
     output_port,
@@ -30,7 +29,7 @@ from outer.rules.reading import (
     stated,
     words,
 )
-from outer.servicelevel import allowed_age
+from outer.servicelevel import allowed_age, in_rows
 from outer.yamlfile import Pointer, show
 
 _PERSONAL = "classification: internal\n        required: true\n        logicalTypeOptions: {minLength: 1}"
@@ -173,16 +172,17 @@ def kept(subject: Subject) -> Iterator[Said]:
     longest = subject.standard("personal_data", "longest_retention_days")
     if not _personal(subject.file) or not isinstance(longest, int):
         return
-    found = level(subject.file, "retention", "re")
-    if found is None:
+    levels = [(i, e) for i, e in subject.entries("slaProperties") if e.get("property") in ("retention", "re")]
+    spans = [(index, entry) for index, entry in levels if not in_rows(entry)]  # rows have no age
+    if not spans:
         yield Said("it is not said how long the personal data are kept", ("slaProperties",))
-        return
-    try:
-        span = allowed_age(found[1])
-    except Unknown:  # INO013 says so
-        return
-    if span > timedelta(days=longest):
-        yield Said(f"personal data are kept for {span.days} days, allowed are {longest}", ("slaProperties", found[0]))
+    for index, entry in spans:
+        try:
+            span = allowed_age(entry)
+        except Unknown:  # INO013 says so
+            continue
+        if span > timedelta(days=longest):
+            yield Said(f"personal data are kept for {span.days} days, allowed are {longest}", ("slaProperties", index))
 
 
 @rule(

@@ -31,7 +31,9 @@ _LARGEST = 16 * 1024 * 1024
 def licensed(subject: Subject) -> Iterator[Said]:
     root = subject.product.root
     wanted = subject.standard("dependencies", "licences")
-    permitted = [licence for licence in wanted if isinstance(licence, str)] if isinstance(wanted, list) else []
+    if not isinstance(wanted, list):  # REA001 or REA002 says so
+        return
+    permitted = [licence for licence in wanted if isinstance(licence, str)]
     for lock, named in lock_files(subject.product.root):
         if not named:
             continue

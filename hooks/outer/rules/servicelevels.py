@@ -13,7 +13,7 @@ from outer.product import File
 from outer.quality import Unknown
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.reading import CONTRACT, columns, filled, mappings, words
-from outer.servicelevel import allowed_age
+from outer.servicelevel import allowed_age, in_rows
 from outer.waivers import day
 from outer.yamlfile import show
 
@@ -56,6 +56,13 @@ def _volume(level: Mapping[str, Any]) -> str:
     return _rate(level) or ("" if level.get("unit") == "rows" else f"the unit is {show(level.get('unit'))}, not rows")
 
 
+def _kept(level: Mapping[str, Any]) -> str:
+    if not in_rows(level):
+        return _time_span(level)
+    whole = "a number of rows is kept of the whole table; leave `element` out"
+    return _volume(level) or (whole if level.get("element") else "")
+
+
 def _rate(level: Mapping[str, Any]) -> str:
     if not _number(level.get("value")) or not level.get("value"):
         return f"{show(level.get('value'))} is no number above 0"
@@ -81,11 +88,11 @@ def _clock(level: Mapping[str, Any]) -> str:
 
 MEANING: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys(
-        ("freshness", "latency", "frequency", "retention", "timeToDetect", "timeToNotify", "timeToRepair"), _time_span
+        ("freshness", "latency", "frequency", "timeToDetect", "timeToNotify", "timeToRepair"), _time_span
     ),
     **dict.fromkeys(("availability", "completeness", "errorRate"), _share),
     **dict.fromkeys(("generalAvailability", "endOfSupport", "endOfLife"), _day),
-    "throughput": _rate, "volume": _volume, "supportHours": _hours, "timeOfAvailability": _clock,
+    "retention": _kept, "throughput": _rate, "volume": _volume, "supportHours": _hours, "timeOfAvailability": _clock,
 }  # fmt: skip
 """Service level -> what is wrong with a value of it; empty where nothing is."""
 
