@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, get_args
 from urllib.parse import unquote
 
@@ -87,15 +87,26 @@ def _below(folder: Path) -> tuple[Path, ...]:
 
 
 def _live(folder: Path) -> tuple[Path, ...]:
-    """The files of the newest version of the Delta table in `folder` (Delta protocol, "Action Reconciliation")."""
     require("deltalake", extra="run,delta")
+    if not (folder / "_delta_log").is_dir():
+        raise Unlisted(f"{folder} is not a Delta table (it holds no _delta_log)")
+    files = [folder / name for name in live(str(folder))]
+    for file in files:
+        if not file.is_file():
+            raise Unlisted(f"{folder} lacks a file that its log names: {file.name}")
+    return tuple(sorted(files))
+
+
+def live(folder: str) -> tuple[str, ...]:
+    """The files of the newest version of the Delta table in `folder`, a path or an address, by their paths from there.
+
+    Delta protocol, "Action Reconciliation". Needs deltalake. Raises `Unlisted` as `Dataset.files`.
+    """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    if not (folder / "_delta_log").is_dir():
-        raise Unlisted(f"{folder} is not a Delta table (it holds no _delta_log)")
     try:
-        table = DeltaTable(str(folder))
+        table = DeltaTable(folder)
         protocol, metadata = table.protocol(), table.metadata()
         # Not `file_uris`: where a folder's name holds a blank or an umlaut, they are no paths.
         names = [str(path) for path in table.get_add_actions().column("path").to_pylist()]
@@ -113,12 +124,7 @@ def _live(folder: Path) -> tuple[Path, ...]:
             f"{folder} is a partitioned Delta table, which is not supported here; write it without partitions"
         )
     # A path is relative to the table, as a URI, or absolute when the table was cloned (Delta protocol, "Add File").
-    files: list[Path] = []
-    for name in names:
-        file = folder / unquote(name)
-        if _SCHEME.match(name) or ".." in file.parts or folder not in file.parents:
-            raise Unlisted(f"{folder} has rows in a file outside its folder")
-        if not file.is_file():
-            raise Unlisted(f"{folder} lacks a file that its log names: {file.name}")
-        files.append(file)
-    return tuple(sorted(files))
+    paths = tuple(unquote(name) for name in names)
+    if any(map(_SCHEME.match, names)) or any(PurePath(p).anchor or ".." in PurePath(p).parts for p in paths):
+        raise Unlisted(f"{folder} has rows in a file outside its folder")
+    return tuple(sorted(paths))

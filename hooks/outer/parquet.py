@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outer.dataset import Dataset, Unlisted
+from outer.dataset import Dataset, Format, Unlisted
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,20 +118,15 @@ def opened(
     sources = {name: data, **(others or {})}
     with secluded() as connection:
         try:
-            paths: list[Path] = []
+            names: list[str] = []
             found: Footer | None = None
             for table, source in sources.items():
-                dataset = source if isinstance(source, Dataset) else Dataset(source)
-                files = dataset.files()
-                reading = _reading(connection, dataset, files, types or {} if table == name else {})
-                # One bound view: a query sees the files under this name and has no other way out.
-                connection.execute(f"CREATE VIEW {identifier(table)} AS {reading.query}")
+                files = _files(source if isinstance(source, Dataset) else Dataset(source))
+                reading = bind(connection, table, files, types or {} if table == name else {})
                 if table == name:
-                    found = _footer(connection, files, reading, table)
-                paths += files
-            escaped = [p for path in paths for p in dict.fromkeys((str(path), _escaped(path)))]
-            connection.execute(f"SET allowed_paths = [{', '.join(map(literal, escaped))}]")
-            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+                    found = footer(connection, table, files, reading)
+                names += files.names
+            lock_in(connection, names)
         except Unlisted as error:
             raise Unusable(str(error)) from None
         except (duckdb.Error, OSError) as error:
@@ -166,6 +161,20 @@ def secluded() -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
+def bind(connection: duckdb.DuckDBPyConnection, table: str, files: Files, types: Mapping[str, str]) -> Reading:
+    """Make `files` the view `table`: a query sees them under this name and has no other way out."""
+    reading = _reading(connection, files, types)
+    connection.execute(f"CREATE VIEW {identifier(table)} AS {reading.query}")
+    return reading
+
+
+def lock_in(connection: duckdb.DuckDBPyConnection, names: Sequence[str] = ()) -> None:
+    """Leave `connection` no other files than `names` and what it has attached, and no way to change that."""
+    escaped = [path for name in names for path in dict.fromkeys((name, _escaped(name)))]
+    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, escaped))}]")
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+
+
 def said(error: Exception) -> str:
     """The first line of what DuckDB says, without the name of its kind of error."""
     line = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", (str(error).splitlines() or [""])[0])
@@ -183,71 +192,84 @@ def literal(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Files:
+    """The files of one dataset, by the names that DuckDB opens them by."""
+
+    names: tuple[str, ...]
+    bytes: int
+    format: Format = "parquet"
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the names of folders."""
+
+
+@dataclass(frozen=True)
+class Reading:
     """How a dataset is read: the query of its view, and for text formats the one that finds what is not as asked."""
 
     query: str
     unfit: str = ""
     asked: tuple[str, ...] = ()
-    partitions: tuple[str, ...] = ()
 
 
-def _reading(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], types: Mapping[str, str]
-) -> _Reading:
-    listed = f"[{', '.join(literal(_escaped(f)) for f in files)}]"
+def _reading(connection: duckdb.DuckDBPyConnection, files: Files, types: Mapping[str, str]) -> Reading:
+    listed = f"[{', '.join(literal(_escaped(name)) for name in files.names)}]"
+    if files.format in ("csv", "json"):
+        return _text_reading(connection, files.format, listed, types)
+    if not files.partitions:
+        # Folder names like `year=2013` above the dataset must not become columns.
+        return Reading(f"SELECT * FROM read_parquet({listed}, hive_partitioning = false)")
+    typed = ", ".join(f"{identifier(key)}: {types[key]}" for key in files.partitions if key in types)
+    options = "hive_partitioning = true" + (f", hive_types = {{{typed}}}" if typed else "")
+    return Reading(f"SELECT * FROM read_parquet({listed}, {options})")
+
+
+def _files(dataset: Dataset) -> Files:
+    files = dataset.files()
     if not files:
         raise Unusable(f"{dataset.path} holds no file with rows")
-    if dataset.format in ("csv", "json"):
-        return _text_reading(connection, dataset.format, listed, types)
-    keys = _partitions(dataset, files)
-    if not keys:
-        # Folder names like `year=2013` above the dataset must not become columns.
-        return _Reading(f"SELECT * FROM read_parquet({listed}, hive_partitioning = false)")
-    typed = ", ".join(f"{identifier(key)}: {types[key]}" for key in keys if key in types)
-    options = "hive_partitioning = true" + (f", hive_types = {{{typed}}}" if typed else "")
-    return _Reading(f"SELECT * FROM read_parquet({listed}, {options})", partitions=keys)
+    keys: tuple[str, ...] = ()
+    if dataset.format == "parquet" and not dataset.path.is_file():
+        keys = partition_keys(str(dataset.path), [file.relative_to(dataset.path).parts for file in files])
+    return Files(tuple(map(str, files)), sum(file.stat().st_size for file in files), dataset.format, keys)
 
 
-def _partitions(dataset: Dataset, files: Sequence[Path]) -> tuple[str, ...]:
-    """Columns that stand in the names of folders inside `dataset`, as in `year=2013/`."""
-    if dataset.format != "parquet" or dataset.path.is_file():
-        return ()
-    parents = {file.relative_to(dataset.path).parts[:-1] for file in files}
-    keys = {tuple(m[1] for part in found if (m := _PARTITION.fullmatch(part))) for found in parents}
+def partition_keys(folder: str, files: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Columns that stand in the names of folders inside `folder`, as in `year=2013/`; `files` are paths from there."""
+    keys = {tuple(m[1] for part in parts[:-1] if (m := _PARTITION.fullmatch(part))) for parts in files}
     if len(keys) != 1:
-        raise Unusable(f"the folders of {dataset.path} are not all partitioned by the same columns")
+        raise Unusable(f"the folders of {folder} are not all partitioned by the same columns")
     return keys.pop()
 
 
-def _text_reading(connection: duckdb.DuckDBPyConnection, form: str, listed: str, types: Mapping[str, str]) -> _Reading:
+def _text_reading(connection: duckdb.DuckDBPyConnection, form: str, listed: str, types: Mapping[str, str]) -> Reading:
     if form == "csv":
         raw = f"SELECT * FROM read_csv({listed}, header = true, all_varchar = true)"
     else:
         raw = f"SELECT * FROM read_json({listed}, convert_strings_to_integers = false)"
     described = connection.execute(f"DESCRIBE {raw}").fetchall()
     if not types:
-        return _Reading(f"SELECT * FROM read_csv({listed}, header = true)" if form == "csv" else raw)
+        return Reading(f"SELECT * FROM read_csv({listed}, header = true)" if form == "csv" else raw)
     read, unfit = [], []
     for column in (str(row[0]) for row in described):
         sql, wanted = identifier(column), types.get(column, "")
         read.append(f"TRY_CAST({sql} AS {wanted}) AS {sql}" if wanted else sql)
         unfit.append(f"count_if({sql} IS NOT NULL AND TRY_CAST({sql} AS {wanted}) IS NULL)" if wanted else "0")
     source = f"FROM ({raw})"
-    return _Reading(
+    return Reading(
         f"SELECT {', '.join(read)} {source}", f"SELECT {', '.join(unfit)} {source}", tuple(str(r[0]) for r in described)
     )
 
 
-def _footer(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], reading: _Reading, table: str) -> Footer:
-    size = sum(file.stat().st_size for file in files)
+def footer(connection: duckdb.DuckDBPyConnection, table: str, files: Files, reading: Reading) -> Footer:
+    """What the files of the view `table` say of themselves. Raises `Unusable` where they contradict each other."""
+    size = files.bytes
     described = connection.execute(f"DESCRIBE {identifier(table)}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described}
     if "read_parquet" not in reading.query:
         (rows,) = connection.execute(f"SELECT count(*) FROM {identifier(table)}").fetchall()[0]
         counts = connection.execute(reading.unfit).fetchall()[0] if reading.unfit else ()
         return Footer(int(rows), size, types, {}, unfit=dict(zip(reading.asked, counts, strict=True)))
-    listed = [_escaped(file) for file in files]
+    listed = [_escaped(name) for name in files.names]
     names = _columns(connection, listed)
     if len(described) < len(names) or len({n.casefold() for n in names}) != len(names):
         raise Unusable("two of its columns have the same name, or names that differ in case only")
@@ -256,7 +278,7 @@ def _footer(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], readin
     types = {name: str(row[1]) for name, row in zip(ordered, described, strict=True)}
     (rows,) = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [listed]).fetchall()[0]
     nulls, lows, highs = _statistics(connection, listed, {n: types[n] for n in names})
-    return Footer(int(rows), size, types, nulls, lows, highs, partitions=reading.partitions)
+    return Footer(int(rows), size, types, nulls, lows, highs, partitions=files.partitions)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, listed: Sequence[str]) -> list[str]:
@@ -317,5 +339,5 @@ def _statistics(
     )
 
 
-def _escaped(path: Path) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

@@ -76,7 +76,7 @@ def audit_server(
     root: Path = Path(),
 ) -> AuditReport:
     """Hold the table of `contract` in `environment` against it, where it is: in the warehouse of its `servers` entry,
-    or in a file of DuckDB, whose path counts from `root`.
+    in a file of DuckDB, whose path counts from `root`, or in S3.
 
     The table is the one that the contract names, or `table`; `related` are tables beside it that relationships lead to.
     Of the rows, no more than the examples travel. The other arguments are those of `audit`. Raises `UsageError` when
@@ -84,6 +84,7 @@ def audit_server(
     """
     from outer.audit.connect import DIALECTS, file_of, warehouse
     from outer.audit.database import database
+    from outer.audit.objects import objects, place_of
 
     server = _server(contract, environment)
     demands = compiled(contract)
@@ -93,15 +94,19 @@ def audit_server(
     now = Circumstances(as_of, published, history, _engines(custom), ServerTable(server, name))
     engine_name = str(server.get("type"))
     opening: AbstractContextManager[Engine]
-    if embedded := engine_name.lower() == "duckdb":
-        path = file_of(server, root, f"{contract.file.path}:{contract.file.place('servers').line}")
+    where = f"{contract.file.path}:{contract.file.place('servers').line}"
+    kind = engine_name.lower()
+    if kind == "duckdb":
+        path = file_of(server, root, where)
         opening = database(path, str(server.get("schema") or "main"), name, demands.table, related)
+    elif kind == "s3":
+        opening = objects(place_of(server, where), demands.table, demands.types)
     else:
         opening = warehouse(server, name, own_dialect=len(kinds) == 1, related=related)
     try:
         with opening as engine:
             rows, results = execute(demands, engine, now)
-            if embedded:
+            if kind in ("duckdb", "s3"):
                 results = (*results, *undeclared(contract, engine))
             engine_name = engine.name
     except Unusable as error:

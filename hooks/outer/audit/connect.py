@@ -60,7 +60,7 @@ def _dialect(server: Mapping[str, Any]) -> Dialect:
     if kind not in DIALECTS:
         raise UsageError(
             f"data on a server of the type {kind or 'unknown'} cannot be audited where they are",
-            f"Known are: duckdb, {', '.join(DIALECTS)}. Files are audited by the embedded engine.",
+            f"Known are: duckdb, s3, {', '.join(DIALECTS)}. Files of this machine are audited by the embedded engine.",
         )
     return DIALECTS[kind]
 

@@ -12,7 +12,7 @@ from typing import Any
 from outer.audit.duck import Duck
 from outer.audit.warehouse import guarded
 from outer.machine import require
-from outer.parquet import Footer, Table, Unusable, identifier, literal, said, secluded
+from outer.parquet import Footer, Table, Unusable, identifier, literal, lock_in, said, secluded
 
 _ALIAS = "database"
 """What SQL calls the database file. Queries of a contract may not."""
@@ -43,7 +43,7 @@ def database(path: Path, schema: str, physical: str, table: str, related: Sequen
         try:
             connection.execute(f"ATTACH {literal(str(path))} AS {identifier(_ALIAS)} (READ_ONLY, TYPE duckdb)")
             # Before a view is bound: those in the database may themselves read files.
-            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+            lock_in(connection)
             for name, source in sources.items():
                 parts = ".".join(map(identifier, (_ALIAS, schema, source)))
                 connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT * FROM {parts}")

@@ -13,7 +13,7 @@ from typing import Any
 from outer.audit import plan
 from outer.audit.custom import asked
 from outer.audit.engine import Engine
-from outer.audit.judge import EXAMPLES, Circumstances, Examples, Open, guarded, missing, number, shown
+from outer.audit.judge import EXAMPLES, Circumstances, Examples, Open, missing, number, shown, veiled
 from outer.audit.levels import Levels
 from outer.audit.plan import Field, Item, Plan
 from outer.audit.sql import holds
@@ -261,7 +261,7 @@ class _Execution(Structure, Levels):
         begun = perf_counter()
         said = asked(self.now.custom[item.engine], item.clause, self.now.data)
         return replace(
-            said, severity=item.severity, examples=guarded(said.examples, self.plan.fields),
+            said, severity=item.severity, examples=veiled(said.examples, self.plan.fields),
             seconds=perf_counter() - begun,
         )  # fmt: skip
 

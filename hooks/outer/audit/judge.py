@@ -104,7 +104,7 @@ def missing(where: Field) -> str:
     return "the column is missing" if len(where.path) == 1 else f"{show(where.name)} is missing"
 
 
-def guarded(examples: Sequence[Mapping[str, str]], fields: Mapping[str, Field]) -> Examples:
+def veiled(examples: Sequence[Mapping[str, str]], fields: Mapping[str, Field]) -> Examples:
     """Examples that somebody else has found, by the same rules as our own; what is no column is masked."""
     return tuple(
         {
