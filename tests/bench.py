@@ -50,8 +50,10 @@ class Row:
 def call(command: list[str], cwd: Path, environment: Mapping[str, str] | None = None) -> float:
     """Seconds that a process takes; stops the benchmark when it fails."""
     start = time.perf_counter()
+    # Where nox makes environments with uv, it points every uv at its own.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("UV_P")}
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={**inherited, **(environment or {})}
     )
     if done.returncode:
         sys.exit(f"bench: {' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
