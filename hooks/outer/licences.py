@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +22,7 @@ _TOKEN = re.compile(r"\s*(\(|\)|[A-Za-z0-9.+:-]+)\s*")
 _EXACT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==", re.MULTILINE)
 
 
+@lru_cache(maxsize=8)  # two rules ask for the same files, one after the other
 def packages(lock: str, data: bytes) -> Mapping[str, str] | None:
     """Packages that the lock file called `lock` names, each with the licence that the file itself gives ("" for none).
 

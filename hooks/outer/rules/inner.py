@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from outer.finding import Level
+from outer.licences import normal
 from outer.product import INNER
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.files import TooMany, held, links, own_files
@@ -211,10 +212,10 @@ def _needed(name: str, data: bytes) -> set[str] | None:
     for groups in (_under(project, "dependency-groups"), _under(project, "project", "optional-dependencies")):
         lists += groups.values() if isinstance(groups, dict) else ()
     wanted = [entry for one in lists if isinstance(one, list) for entry in one if isinstance(entry, str)]
-    found = {_normal(match[0]) for entry in wanted if (match := _REQUIREMENT.match(entry.strip()))}
+    found = {normal(match[0]) for entry in wanted if (match := _REQUIREMENT.match(entry.strip()))}
     poetry = _under(project, "tool", "poetry", "dependencies")
-    found |= {_normal(package) for package in poetry if package != "python"} if isinstance(poetry, dict) else set()
-    return found - {_normal(str(_under(project, "project", "name") or ""))}
+    found |= {normal(package) for package in poetry if package != "python"} if isinstance(poetry, dict) else set()
+    return found - {normal(str(_under(project, "project", "name") or ""))}
 
 
 def _under(value: object, *keys: str) -> Any:
@@ -223,12 +224,8 @@ def _under(value: object, *keys: str) -> Any:
     return value
 
 
-def _normal(package: str) -> str:
-    return re.sub(r"[-_.]+", "-", package).lower()
-
-
 def _named(lock: bytes) -> set[str]:
-    return {_normal(name.decode("latin-1")) for name in re.findall(rb'^name = "([^"\n]+)"', lock, re.MULTILINE)}
+    return {normal(name.decode("latin-1")) for name in re.findall(rb'^name = "([^"\n]+)"', lock, re.MULTILINE)}
 
 
 @rule(
