@@ -66,10 +66,23 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Run:
-    folder = tmp_path / FOLDER
-    folder.mkdir()
-    monkeypatch.setenv("PORTS_FILE", str(folder / "ports.json"))
-    return Run(folder, spark)
+    return made_in(tmp_path, spark, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Run:
+    """Run the month in full, once for all tests that only look at what it made."""
+    with pytest.MonkeyPatch.context() as patch:
+        run = made_in(tmp_path_factory.mktemp("full"), spark, patch)
+        assert run.start() == 0
+    return run
+
+
+def made_in(folder: Path, spark: SparkSession, patch: pytest.MonkeyPatch) -> Run:
+    there = folder / FOLDER
+    there.mkdir()
+    patch.setenv("PORTS_FILE", str(there / "ports.json"))
+    return Run(there, spark)
 
 
 def error_of(capsys: pytest.CaptureFixture[str]) -> str:
@@ -81,36 +94,30 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_port_is_one_sorted_file_with_the_columns_of_the_port_and_nothing_beside_it(
-    run: Run,
+    full: Run,
 ) -> None:
-    assert run.start() == 0
-    assertSchemaEqual(run.read().schema, PUNCTUALITY, ignoreNullable=True)
-    rows = run.rows()
+    assertSchemaEqual(full.read().schema, PUNCTUALITY, ignoreNullable=True)
+    rows = full.rows()
     assert len(rows) == 30 + 8
     assert rows == sorted(rows, key=lambda row: [row[name] for name in KEY])
-    found = sorted(file.name for file in run.folder.iterdir())
+    found = sorted(file.name for file in full.folder.iterdir())
     assert found == ["airlines.parquet", "flights.parquet", "out.parquet", "ports.json"]
 
 
-def test_the_same_flights_in_any_order_give_the_same_bytes(run: Run) -> None:
-    assert run.start() == 0
-    first = run.output.read_bytes()
+def test_the_same_flights_in_any_order_give_the_same_bytes(run: Run, full: Run) -> None:
     run.flights = flights(run.spark, *reversed(MONTH))
     assert run.start() == 0
-    assert run.output.read_bytes() == first
+    assert run.output.read_bytes() == full.output.read_bytes()
 
 
-def test_a_run_since_a_day_gives_the_same_rows_as_a_full_run(run: Run) -> None:
-    assert run.start() == 0
-    full = run.rows()
-    published = run.output.rename(run.folder / "published.parquet")
-    assert run.start(since="2013-06-09", previous=published) == 0
-    assert run.rows() == full
+def test_a_run_since_a_day_gives_the_same_rows_as_a_full_run(run: Run, full: Run) -> None:
+    assert run.start(since="2013-06-09", previous=full.output) == 0
+    assert run.rows() == full.rows()
 
 
-def test_a_run_since_a_day_keeps_older_days_as_published(run: Run) -> None:
-    assert run.start() == 0
-    published = run.write("published", run.read().withColumn("airline", F.lit("published")), KEY)
+def test_a_run_since_a_day_keeps_older_days_as_published(run: Run, full: Run) -> None:
+    old = full.read().withColumn("airline", F.lit("published"))
+    published = run.write("published", old, KEY)
     assert run.start(since="2013-06-09", previous=published) == 0
     kept = [row["flight_date"] for row in run.rows() if row["airline"] == "published"]
     assert max(kept) == date(2013, 6, 8)
