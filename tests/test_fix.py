@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import suite_repo
 from outer import cli
 from outer.check import check
+from outer.errors import UsageError
 from outer.fix import KEPT, Fix, plan, write
 from outer.product import ANSWERS, DESCRIPTOR, load
 from outer.rule import Change
@@ -228,6 +229,28 @@ def test_the_rights_of_a_file_stay(product: Path) -> None:
     (product / "noxfile.py").write_text("mine\n")
     mended(product)
     assert (product / "noxfile.py").stat().st_mode & 0o777 == 0o744
+
+
+def test_all_files_are_mended_or_none(product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second replacement fails, as on a disk that fills up between the two."""
+    (product / "noxfile.py").write_text("mine\n")
+    Change(DESCRIPTOR, "version: 1.0.0 #", "version: 1.10 #").apply(product)
+    fixes = plan(load(product))
+    assert {fix.path for fix in fixes} == {DESCRIPTOR, "noxfile.py"}
+    before = suite_repo.contents(product)
+    real, calls = os.replace, list[Path]()
+
+    def fails(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device", str(target))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(UsageError, match="the product is as it was"):
+        write(load(product), fixes)
+    after = suite_repo.contents(product)
+    assert {path: content for path, content in after.items() if not path.startswith(f"{KEPT}/")} == before
 
 
 @pytest.mark.parametrize("other", [["--dry-run"], ["--fix", "--format", "json"], ["--fix", "--write-baseline"]])

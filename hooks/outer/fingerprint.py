@@ -6,10 +6,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from outer import git
 from outer.parquet import Table, identifier
 
 
@@ -76,14 +76,8 @@ def inner(root: Path) -> str:
     Outside a git repository, folders that begin with a dot, and caches of Python, count as ignored.
     """
     folder = root / "inner"
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    # In a git hook, git's own variables name another place.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False, timeout=60)
-        listed = [folder / os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    except (OSError, subprocess.TimeoutExpired):
-        listed = []
+    told = git.printed(folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    listed = [folder / os.fsdecode(name) for name in told.split(b"\0") if name]
     return _tree(root, {p for p in listed or _walk(folder) if p.is_file() or p.is_symlink()})
 
 

@@ -11,12 +11,11 @@ What is mended, in this order, because each builds on the one before:
 6. managed files become again what the standard renders from the answers.
 
 Pinned input contracts are the producer's words and are never touched. Everything is done on a copy first; the product
-changes file by file, each at once, and what a file held before is kept below data/before-fix/.
+changes as a whole or not at all, and what a file held before is kept below data/before-fix/.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -30,14 +29,14 @@ from typing import Any
 
 from outer import suite
 from outer.answers import outdated
+from outer.atomic import Blob, change, look
 from outer.drift import managed_files
-from outer.errors import UsageError
 from outer.licences import RECORD, installed, normal, recorded
 from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, Product, load, lookup
 from outer.rules.licence import lock_files, read_record
 from outer.rules.reading import major
 from outer.yamledit import CannotEdit, replace, source
-from outer.yamlfile import Pointer, Unreadable, parse, show
+from outer.yamlfile import Pointer, Unreadable, parse
 
 KEPT = "data/before-fix"
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?\Z")
@@ -92,21 +91,26 @@ def plan(product: Product) -> tuple[Fix, ...]:
 
 
 def write(product: Product, fixes: tuple[Fix, ...]) -> str:
-    """Make the changes. Returns the folder, from the product's root, that holds what the files were before; empty when
-    no file was there before."""
+    """Make the changes, all of them or none. Returns the folder, from the product's root, that holds what was there
+    before; empty when nothing was."""
     root = product.root
-    for path in [fix.path for fix in fixes] + [fix.moved_from for fix in fixes if fix.moved_from]:
-        _inside(root, path)
+    wanted: dict[str, Blob | None] = {}
+    for fix in fixes:
+        old = look(root, fix.moved_from or fix.path)
+        wanted[fix.path] = Blob(fix.after, executable=old is not None and old.executable)
+    for fix in fixes:
+        if fix.moved_from:
+            wanted[fix.moved_from] = None  # after the new one is there
+    seen = {path: look(root, path) for path in wanted}
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     kept = f"{KEPT}/{now}"
-    _inside(root, f"{kept}/x")
+    look(root, f"{kept}/x")  # refuses a link on the way
     for fix in fixes:
         if fix.before is not None:
             target = root / kept / (fix.moved_from or fix.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(fix.before)
-    for fix in fixes:
-        _put(root / fix.path, fix.after, root / fix.moved_from if fix.moved_from else None)
+    change(root, wanted, seen)
     return kept if any(fix.before is not None for fix in fixes) else ""
 
 
@@ -218,9 +222,8 @@ def _managed(product: Product) -> Iterator[Fix]:
     if answers is None or suite.is_version(str(answers.get("_commit") or "")) is False:
         return
     for path, wanted in managed_files(answers).items():
-        target = product.root / path
-        _inside(product.root, path)
-        before = target.read_bytes() if target.is_file() and not target.is_symlink() else None
+        there = look(product.root, path)
+        before = there.content if there and not there.link else None
         if before != wanted:
             yield Fix(path, before, wanted)
 
@@ -239,29 +242,6 @@ def _mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for index, entry in enumerate(value if isinstance(value, list) else ()):
         if isinstance(entry, dict):
             yield index, entry
-
-
-def _inside(root: Path, path: str) -> None:
-    """Refuse to write where a link leads out of the product, or over a folder."""
-    target = root / path
-    if not target.parent.resolve().is_relative_to(root.resolve()) or target.is_dir():
-        raise UsageError(
-            f"{show(path)} cannot be written: a folder on its way is a link, or it is a folder itself",
-            "Remove the link or the folder.",
-        )
-
-
-def _put(path: Path, content: bytes, moved_from: Path | None) -> None:
-    """Write `path` whole or not at all, with the rights that the file had."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    old = moved_from or path
-    mode = old.stat().st_mode & 0o777 if old.is_file() and not old.is_symlink() else 0o644
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(content)
-    os.chmod(file.name, mode)
-    os.replace(file.name, path)
-    if moved_from is not None:
-        moved_from.unlink()
 
 
 def _lines(data: bytes) -> list[str]:

@@ -155,7 +155,8 @@ def secluded() -> Iterator[duckdb.DuckDBPyConnection]:
             },
         )
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            # A footer is parsed once, however many questions are put to it.
+            connection.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
             yield connection
         finally:
             connection.close()

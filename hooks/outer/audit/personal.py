@@ -6,7 +6,7 @@ It gives warnings, for it can only guess: a column that looks harmless may be pe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -84,11 +84,21 @@ def looks_like(values: Sequence[str]) -> str:
     if len(different) < FEWEST:
         return ""
     for what, pattern, check in _kinds():
-        if sum(pattern.fullmatch(v) is not None for v in different) < ENOUGH * len(different):
-            continue  # before anything is imported
-        if sum(pattern.fullmatch(v) is not None and check(v) for v in different) >= ENOUGH * len(different):
+        formed = _most((pattern.fullmatch(value) for value in different), len(different))
+        # Only now is anything imported.
+        if formed and _most((pattern.fullmatch(value) and check(value) for value in different), len(different)):
             return what
     return ""
+
+
+def _most(answers: Iterable[object], number: int) -> bool:
+    """Whether enough of the `number` answers are true; no more are asked for than it takes to know."""
+    missed = 0
+    for answer in answers:
+        missed += not answer
+        if number - missed < ENOUGH * number:
+            return False
+    return True
 
 
 def masked(value: str) -> str:

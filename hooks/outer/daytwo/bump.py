@@ -8,15 +8,15 @@ deprecated, and says until when it is supported and what takes its place. One ma
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from outer import git
 from outer.compat import CompatReport, command
 from outer.compat.judge import settings
 from outer.compat.rule import Category
@@ -249,16 +249,11 @@ def _revision(report: CompatReport) -> str:
 def _at_base(root: Path, report: CompatReport, path: str, old: str) -> bytes:
     """The contract at `path` as it was at the base, byte for byte."""
     revision = _revision(report)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "safe.directory=*", "show", f"{revision}:./{path}"], cwd=root, env=environment,
-            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60,
-        )  # fmt: skip
-        if revision and done.returncode == 0 and str(parse(done.stdout).value.get("version")) == old:
-            return done.stdout
-    except (OSError, subprocess.TimeoutExpired, Unreadable):
-        pass
+    if revision:
+        there = git.printed(root, "show", f"{revision}:./{path}")
+        with suppress(Unreadable):
+            if str(parse(there).value.get("version")) == old:
+                return there
     raise UsageError(
         f"{path} breaks its readers, and what it was at {report.base} was not found; nothing was written",
         "Put the old content back by hand, and the new one into the contract of the next major.",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from outer.atomic import Blob, change, look
 from outer.check import check
 from outer.errors import UsageError
 from outer.finding import Finding, Level, fingerprints
@@ -171,56 +169,19 @@ class Draft:
 
     def write(self) -> tuple[str, ...]:
         """Write what has changed, all of it or nothing; return the paths."""
-        changed = self.changed
-        for path in changed:
-            _inside(self.root, path)
-            now = (self.root / path).read_bytes() if self._before[path] is not None else None
-            if now != self._before[path] or (now is None and (self.root / path).exists()):
+        seen = {path: look(self.root, path) for path in self.changed}
+        for path, blob in seen.items():
+            if blob is not None and blob.link:
+                raise UsageError(f"{path} cannot be written: it is a link", "Remove the link.")
+            if (blob.content if blob else None) != self._before[path]:
                 raise UsageError(f"{path} has changed meanwhile; nothing was written", "Run the command again.")
-        parts: list[tuple[Path, Path]] = []
-        try:
-            for path in changed:
-                target = self.root / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-                    parts.append((Path(file.name), target))
-                    file.write(self._contents[path])
-                os.chmod(file.name, target.stat().st_mode & 0o777 if target.exists() else 0o644)
-            self._replace(parts)
-        except OSError as error:
-            raise UsageError(
-                f"{error.filename or self.root} cannot be written: {error.strerror}; the product is as it was",
-                "Check the rights of the folder and the space on the disk.",
-            ) from None
-        finally:
-            for part, _ in parts:
-                part.unlink(missing_ok=True)
-        return changed
-
-    def _replace(self, parts: Sequence[tuple[Path, Path]]) -> None:
-        done: list[Path] = []
-        try:
-            for part, target in parts:
-                os.replace(part, target)
-                done.append(target)
-        except BaseException:  # also when a person stops it in between
-            for target in done:
-                before = self._before[target.relative_to(self.root).as_posix()]
-                with suppress(OSError):
-                    target.unlink() if before is None else target.write_bytes(before)
-            raise
+        wanted = {path: Blob(self._contents[path], bool(blob and blob.executable)) for path, blob in seen.items()}
+        change(self.root, wanted, seen)
+        return tuple(seen)
 
 
 def _unnumbered(fingerprint: str) -> str:
     return fingerprint.partition(":")[0]
-
-
-def _inside(root: Path, path: str) -> None:
-    target = root / path
-    if target.is_symlink() or target.is_dir() or not target.parent.resolve().is_relative_to(root):
-        raise UsageError(
-            f"{path} cannot be written: it, or a folder on its way, is a link or no file", "Remove the link."
-        )
 
 
 def place(file: File, *pointer: str | int) -> str:

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from outer import git
 from outer.errors import UsageError
-from outer.update.repository import without_git
 from outer.yamlfile import show
 
 SECONDS = 300
@@ -22,7 +22,7 @@ _SAFE = (
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a git that asks nobody and belongs to no other repository."""
-    return without_git() | {
+    return git.environment() | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "file:https:ssh",
         "GIT_LFS_SKIP_SMUDGE": "1",

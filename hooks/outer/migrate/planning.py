@@ -11,10 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from outer.atomic import Blob, change, look
 from outer.errors import NothingChecked, UsageError
 from outer.migrate.migration import Left, Migration, Seeds
 from outer.product import DESCRIPTOR, INNER, OUTPUT_CONTRACTS, WAIVERS, load
-from outer.update.atomic import Blob, change, look
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
 from outer.errors import OuterError
 from outer.product import File
 from outer.yamlfile import Pointer, show
@@ -79,6 +77,8 @@ def _short(message: str) -> str:
 
 @cache
 def _validator(standard: str, version: str) -> Any:
+    import jsonschema_rs  # only now: an audit reads contracts that were judged before
+
     if standard in _SUPPORTED:
         schema = _packaged(*_SUPPORTED[standard][version])
     else:

@@ -17,14 +17,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outer import __version__, suite
+from outer import __version__, git, suite
 from outer.errors import UsageError
 from outer.product import ANSWERS, File, Product
 from outer.yamlfile import Unreadable, read, show
@@ -171,24 +170,13 @@ def answers(product: Product) -> File:
 
 def refuse_merge(root: Path) -> None:
     """Raise `UsageError` while git has conflicts in the product at `root`: half of two versions is nobody's work."""
-    if unmerged := _git(root, "ls-files", "--unmerged", "-z", "--", "."):
+    if unmerged := git.printed(root, "ls-files", "--unmerged", "-z", "--", "."):
         path = os.fsdecode(unmerged.split(b"\0")[0].partition(b"\t")[2])
         raise UsageError(f"{path}: git has conflicts in this product", "Resolve the merge first, and commit it.")
-    if _git(root, "rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
+    if git.printed(root, "rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
         raise UsageError("a merge has begun in this repository and is not committed", "Commit or abort it first.")
 
 
 def commit(root: Path) -> str | None:
     """The commit that is checked out, shortened, if there is one."""
-    return _git(root, "rev-parse", "--verify", "--quiet", "--short", "HEAD").decode().strip() or None
-
-
-def _git(root: Path, *arguments: str) -> bytes:
-    """What git prints; nothing where it fails, or is not there: a product need not be in git."""
-    # In a git hook, git's own variables name another place.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, env=env, capture_output=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return b""
-    return done.stdout if done.returncode == 0 else b""
+    return git.printed(root, "rev-parse", "--verify", "--quiet", "--short", "HEAD").decode().strip() or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from outer.update.atomic import Blob, change
+from outer.atomic import Blob, change
 from outer.update.planning import UpdatePlan
 
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from outer.atomic import look
 from outer.errors import FINDINGS, PASS, OuterError, UsageError
 from outer.talk import Talk, put
 from outer.update import journal
 from outer.update.applying import apply
-from outer.update.atomic import look
 from outer.update.changelog import between
 from outer.update.planning import PATCHES, Kind, UpdatePlan, plan
 from outer.update.render import read_answers

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from outer.atomic import Blob, change, look, part_of
 from outer.errors import UsageError
-from outer.update.atomic import Blob, change, look, part_of
 from outer.update.repository import git_folder, state
 from outer.yamlfile import show
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from itertools import count
 from pathlib import Path
 
+from outer.atomic import Blob, look
 from outer.errors import UsageError
-from outer.update.atomic import Blob, look
 from outer.update.render import Managed, read_answers
 from outer.update.repository import git_bytes, ready, state
 from outer.update.suite import Suite

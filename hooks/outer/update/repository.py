@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from outer.errors import UsageError
+from outer.git import environment
 from outer.yamlfile import show
 
 _SETTINGS = ("-c", "core.autocrlf=false", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false",
@@ -27,7 +27,7 @@ def git_bytes(
     folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, fine: tuple[int, ...] = (0,)
 ) -> bytes:
     """The same, as bytes."""
-    own = without_git() | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(variables or {})}
+    own = environment() | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(variables or {})}
     try:
         done = subprocess.run(["git", *_SETTINGS, *arguments], cwd=folder, env=own, capture_output=True, check=False)
     except OSError as error:
@@ -36,15 +36,6 @@ def git_bytes(
         words = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
         raise UsageError(f"git {arguments[0]} failed in {folder}: {words}", "See what git says there, and try again.")
     return done.stdout
-
-
-_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO")
-"""Variables of git that say how to reach something, not which repository is meant."""
-
-
-def without_git() -> dict[str, str]:
-    """The environment of this process without the repository that a git hook would name in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
 
 
 @dataclass(frozen=True)

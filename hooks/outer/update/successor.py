@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from outer.errors import UsageError
-from outer.update.repository import without_git
+from outer.git import environment
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Successor:
         """Start it. Raises `UsageError` where it does not."""
         self._tag = tag
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        own = without_git() | {"PYTHONPATH": str(folder / "hooks"), "PYTHONUNBUFFERED": "1"}
+        own = environment() | {"PYTHONPATH": str(folder / "hooks"), "PYTHONUNBUFFERED": "1"}
         own.pop("PYTHONHOME", None)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "outer.migrate.serve"],

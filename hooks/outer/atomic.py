@@ -123,14 +123,18 @@ def _folders(root: Path, path: str) -> list[Path]:
 
 
 def _part(target: Path, blob: Blob) -> Path:
-    """`blob` under another name beside `target`, whole."""
+    """`blob` under another name beside `target`, whole, with the rights of what stands there."""
     part = part_of(target)
     part.unlink(missing_ok=True)  # of a change that was cut off
     if blob.link:
         part.symlink_to(os.fsdecode(blob.content))
     else:
         part.write_bytes(blob.content)
-        part.chmod(0o755 if blob.executable else 0o644)
+        old = _mode(target)
+        rights = stat.S_IMODE(old) & 0o777 if old is not None and stat.S_ISREG(old) else 0o644
+        if bool(rights & 0o100) != blob.executable:
+            rights = rights | (rights & 0o444) >> 2 if blob.executable else rights & ~0o111
+        part.chmod(rights)
     return part
 
 

@@ -1,0 +1,32 @@
+"""Git as every command asks it: whatever repository surrounds this process, and running nothing a repository brings."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO")
+"""Variables of git that say how to reach something, not which repository is meant."""
+
+# To read runs nothing of a repository, so its owner does not matter: containers often run as another user than the one
+# who cloned.
+_READING = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+
+
+def environment() -> dict[str, str]:
+    """The environment of this process without the repository that a git hook would name in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
+
+
+def printed(folder: Path, *arguments: str) -> bytes:
+    """What the reading command `git <arguments>` prints in `folder`; nothing where it fails, or there is no git."""
+    own = environment() | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            [*_READING, *arguments], cwd=folder, env=own, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return done.stdout if done.returncode == 0 else b""
