@@ -16,6 +16,19 @@ import suite_repo
 NAME = "flight-punctuality"
 """The name of the fresh product that all are copies of."""
 
+COST_CENTRE = """\
+id: ORG901
+title: Every product names its cost centre.
+why: Somebody pays for it.
+todo: Add the custom property costCentre.
+scope: descriptor
+path: customProperties[property=costCentre].value
+condition: {present: true}
+message: "the cost centre is {value}"
+bad: {path: outer/data-product.odps.yaml, old: "property: title", new: "property: titel"}
+"""
+"""A policy that none of the products keeps."""
+
 DOMAINS = ("aviation", "retail", "finance", "logistics", "health")
 _TEXTS = (".yaml", ".yml", ".md", ".json", ".toml", ".py", "CODEOWNERS", ".cfg")
 

@@ -8,11 +8,8 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
@@ -25,6 +22,7 @@ import yaml
 from deltalake import DeltaTable, write_deltalake
 
 import suite_repo
+from beside import kill, readers
 from outer import receipt
 from outer.dataset import Dataset, Unlisted
 from outer.errors import OuterError, RunFailed, UsageError
@@ -303,23 +301,8 @@ def test_a_partition_that_is_taken_from_a_version_is_found_out(tmp_path: Path) -
 def test_readers_see_one_complete_table_while_versions_are_switched(tmp_path: Path) -> None:
     root = build_product(tmp_path, outputs=["words", "more_words"], job=STAMPED, **DELTA)
     ran(root)
-    seen: Counter[str] = Counter()
-    trouble: list[BaseException] = []
-    stop = threading.Event()
-
-    def read() -> None:
-        try:
-            while not stop.is_set():
-                seen[complete((root / "data/local/current").resolve())] += 1
-        except BaseException as error:
-            trouble.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    made = [ran(root).run_id for _ in range(4)]
-    stop.set()
-    reader.join()
-    assert trouble == []
+    with readers(lambda: complete((root / "data/local/current").resolve())) as seen:
+        made = [ran(root).run_id for _ in range(4)]
     assert len(set(made) & set(seen)) > 1
 
 
@@ -332,7 +315,7 @@ def test_a_run_killed_while_it_publishes_tables_leaves_one_complete_version(tmp_
     for number in range(24):
         command, environment = outer_command(root, "run")
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        _kill(process, [b"build", b"audit more", b"publish"][number % 3], number / 2000)
+        kill(process, [b"build", b"audit more", b"publish"][number % 3], number / 2000)
         version = Area(root / "data/local").published()
         assert version is not None
         now = complete(version)
@@ -343,22 +326,6 @@ def test_a_run_killed_while_it_publishes_tables_leaves_one_complete_version(tmp_
     assert recover(area) == area.versions / old
     assert not list((root / "data/local/staging").iterdir())
     assert all(area.receipt(p.name).exists() for p in area.versions.iterdir())
-
-
-def _kill(process: subprocess.Popen[bytes], words: bytes, delay: float) -> None:
-    assert process.stderr is not None
-    os.set_blocking(process.stderr.fileno(), False)
-    said, began = b"", None
-    while process.poll() is None:
-        said += process.stderr.read() or b""
-        if began is None and words in said:
-            began = time.monotonic()
-        if began is not None and time.monotonic() - began >= delay:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.0005)
-    process.wait()
-    process.stderr.close()
 
 
 # --- The answer -----------------------------------------------------------------------------------

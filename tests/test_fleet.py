@@ -291,24 +291,11 @@ def test_words_of_a_product_steer_no_terminal(fleet: Path) -> None:
 # --- Impact -----------------------------------------------------------------------------------------------------------
 
 
-POLICY = """\
-id: ORG901
-title: Every product names its cost centre.
-why: Somebody pays for it.
-todo: Add the custom property costCentre.
-scope: descriptor
-path: customProperties[property=costCentre].value
-condition: {present: true}
-message: "the cost centre is {value}"
-bad: {path: outer/data-product.odps.yaml, old: "property: title", new: "property: titel"}
-"""
-
-
 def test_the_forecast_of_a_draft_equals_what_is_enforced_later(fleet: Path, tmp_path: Path) -> None:
     with (fleet / "product-0002" / DESCRIPTOR).open("a") as file:
         file.write("- {property: costCentre, value: A-17}\n")
     draft = tmp_path / "cost.yaml"
-    draft.write_text(f"{POLICY}draft: true\n")
+    draft.write_text(f"{fleets.COST_CENTRE}draft: true\n")
     found = impact(wish(fleet), draft=draft)
     assert found.exit_code == FINDINGS
     assert {hit.product: hit.word for hit in found.hits} == {
@@ -316,7 +303,7 @@ def test_the_forecast_of_a_draft_equals_what_is_enforced_later(fleet: Path, tmp_
     }  # fmt: skip
     assert "Add the custom property costCentre." in found.text(colour=False)
     (tmp_path / "released").mkdir()
-    (tmp_path / "released/cost.yaml").write_text(POLICY)
+    (tmp_path / "released/cost.yaml").write_text(fleets.COST_CENTRE)
     for hit in found.hits:
         later = check(load(hit.root), NOW.date(), policies(tmp_path / "released"))
         assert [(f.rule, f.path, f.place.line, f.message) for f in later.findings] == [
@@ -327,7 +314,7 @@ def test_the_forecast_of_a_draft_equals_what_is_enforced_later(fleet: Path, tmp_
 
 def test_the_forecast_of_a_policy_in_grace_is_what_its_day_brings(fleet: Path, tmp_path: Path) -> None:
     draft = tmp_path / "cost.yaml"
-    draft.write_text(f'{POLICY}enforced_from: "2999-01-01"\n')
+    draft.write_text(f'{fleets.COST_CENTRE}enforced_from: "2999-01-01"\n')
     found = impact(wish(fleet), draft=draft)
     assert {hit.word for hit in found.hits} == {"fails"}
     (tmp_path / "released").mkdir()

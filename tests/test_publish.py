@@ -10,7 +10,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from beside import readers
 from outer import fingerprint, receipt
 from outer.errors import UsageError
 from outer.publish import KEEP, Area, locked, new_run_id, prune, recover, switch
@@ -199,26 +199,13 @@ def test_a_workload_that_outlives_its_killed_run_keeps_the_lock(tmp_path: Path) 
 def test_readers_see_one_complete_version_while_it_is_switched(tmp_path: Path) -> None:
     root = stamped_product(tmp_path)
     quietly(root)
-    seen: Counter[str] = Counter()
-    trouble: list[BaseException] = []
-    stop = threading.Event()
 
-    def read() -> None:
-        try:
-            while not stop.is_set():
-                # What a careful reader does: follow the link once, then read all ports.
-                seen[complete((root / "data/local/current").resolve())] += 1
-        except BaseException as error:
-            trouble.append(error)
+    def look() -> str:
+        # What a careful reader does: follow the link once, then read all ports.
+        return complete((root / "data/local/current").resolve())
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    made = [quietly(root).run_id for _ in range(8)]
-    stop.set()
-    for reader in readers:
-        reader.join()
-    assert trouble == []
+    with readers(look, look) as seen:
+        made = [quietly(root).run_id for _ in range(8)]
     assert len(set(made) & set(seen)) > 1
 
 

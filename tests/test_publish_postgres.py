@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from beside import readers
 from outer import postgres, publish, receipt
 from outer.errors import RunFailed, UsageError
 from outer.model import model
@@ -222,26 +221,12 @@ def test_a_run_killed_between_the_two_switches_is_finished_by_the_next_command(
 
 def test_readers_see_one_version_in_both_ports_while_it_is_switched(root: Path, base: Any) -> None:
     ran(root)
-    seen: Counter[str] = Counter()
-    trouble: list[BaseException] = []
-    stop = threading.Event()
-
-    def read() -> None:
-        try:
-            with psycopg.connect(autocommit=True) as reader:
-                while not stop.is_set():
-                    seen[shown(reader)] += 1
-        except BaseException as error:
-            trouble.append(error)
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    made = [ran(root).run_id for _ in range(4)]
-    stop.set()
-    for reader in readers:
-        reader.join()
-    assert trouble == []
+    with (
+        psycopg.connect(autocommit=True) as one,
+        psycopg.connect(autocommit=True) as other,
+        readers(lambda: shown(one), lambda: shown(other)) as seen,
+    ):
+        made = [ran(root).run_id for _ in range(4)]
     assert len(set(made) & set(seen)) > 1
 
 

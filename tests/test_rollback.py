@@ -6,10 +6,7 @@ import io
 import json
 import os
 import random
-import signal
 import subprocess
-import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from beside import kill, readers
 from outer import fingerprint, publish, receipt
 from outer.errors import NothingChecked, RunFailed, UsageError
 from outer.publish import Area
@@ -222,24 +220,9 @@ def test_the_standard_says_how_many_versions_stay_and_the_command_line_overrides
 
 def test_readers_see_one_complete_version_while_it_goes_back_and_forth(root: Path) -> None:
     ran(root, 2)
-    seen: Counter[str] = Counter()
-    trouble: list[BaseException] = []
-    stop = threading.Event()
-
-    def read() -> None:
-        try:
-            while not stop.is_set():
-                seen[published(root)] += 1
-        except BaseException as error:
-            trouble.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for version in [v.run_id for v in kept(root, environment="local")][::-1] * 3:
-        back(root, to=version)
-    stop.set()
-    reader.join()
-    assert trouble == []
+    with readers(lambda: published(root)) as seen:
+        for version in [v.run_id for v in kept(root, environment="local")][::-1] * 3:
+            back(root, to=version)
     assert len(seen) == 2
 
 
@@ -289,7 +272,7 @@ def test_a_rollback_killed_at_any_moment_leaves_one_complete_version(root: Path)
         target = next(v for v in versions if v != before)
         command, environment = outer_command(root, "rollback", "--to", target, "--reason", "x")
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        _kill(process, [b"audit", b"publish"][chance.randrange(2)], chance.uniform(0, 0.02))
+        kill(process, [b"audit", b"publish"][chance.randrange(2)], chance.uniform(0, 0.02))
         after = published(root)
         assert after in (before, target)
         outcomes[after == target] += 1
@@ -299,22 +282,6 @@ def test_a_rollback_killed_at_any_moment_leaves_one_complete_version(root: Path)
         assert (standing(area.root / "receipts", after) is not None) or after == before
         assert not list(area.root.glob(".current*"))
         assert sorted(p.name for p in area.versions.iterdir()) == sorted(versions)
-
-
-def _kill(process: subprocess.Popen[bytes], words: bytes, delay: float) -> None:
-    assert process.stderr is not None
-    os.set_blocking(process.stderr.fileno(), False)
-    said, began = b"", None
-    while process.poll() is None:
-        said += process.stderr.read() or b""
-        if began is None and words in said:
-            began = time.monotonic()
-        if began is not None and time.monotonic() - began >= delay:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.0005)
-    process.wait()
-    process.stderr.close()
 
 
 # --- Where a rename cannot replace a link ---------------------------------------------------------

@@ -30,3 +30,11 @@ def printed(folder: Path, *arguments: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired):
         return b""
     return done.stdout if done.returncode == 0 else b""
+
+
+def reason(stderr: bytes) -> str:
+    """Why git failed, in one line of what it said."""
+    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "it failed")
+    words = said.partition(": ")[2] if said.startswith(("fatal:", "error:")) else said
+    return "".join(c if c.isprintable() else " " for c in words)[:200]

@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from outer.daytwo.change import mappings
 from outer.errors import OuterError, UsageError
+from outer.git import reason
 from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, load
 from outer.rules.reading import major
 from outer.schemas import problems
@@ -269,16 +270,16 @@ def _clone(url: str, ref: str, folder: Path) -> str:
         command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false", *arguments]
         try:
             done = subprocess.run(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                errors="replace", timeout=max(1.0, until - time.monotonic()), check=False,
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=max(1.0, until - time.monotonic()), check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise Unreachable(f"{url} has not answered within {SECONDS} seconds", "Try again later.") from None
         except OSError as error:
             raise Unreachable(f"git cannot be started: {error.strerror}", "Install git.") from None
         if done.returncode:
-            raise Unreachable(f"{url} cannot be read: {_reason(done.stderr)}", "Check address, reference and access.")
-        return done.stdout.strip()
+            raise Unreachable(f"{url} cannot be read: {reason(done.stderr)}", "Check address, reference and access.")
+        return done.stdout.decode("utf-8", "replace").strip()
 
     git("init", "--quiet")
     git("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", url, ref)
@@ -293,12 +294,6 @@ _REPOSITORY = frozenset(
     ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
      "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CEILING_DIRECTORIES")
 )  # fmt: skip
-
-
-def _reason(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "git failed")
-    return "".join(c if c.isprintable() else " " for c in said.partition(": ")[2] or said)[:200]
 
 
 # --- An address ---------------------------------------------------------------------------------------------------

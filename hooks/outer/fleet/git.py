@@ -44,15 +44,8 @@ def ask(folder: Path, *arguments: str, data: bytes | None = None, variables: Map
     except OSError as error:
         raise UsageError(f"git cannot be run ({error.strerror})", "Install git, or check the folder.") from None
     if done.returncode:
-        raise UsageError(f"git {arguments[0]}: {_reason(done.stderr)}", "Look after the repository.")
+        raise UsageError(f"git {arguments[0]}: {git.reason(done.stderr)}", "Look after the repository.")
     return done.stdout
-
-
-def _reason(stderr: bytes) -> str:
-    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "it failed")
-    words = said.partition(": ")[2] if said.startswith(("fatal:", "error:")) else said
-    return "".join(c if c.isprintable() else " " for c in words)[:200]
 
 
 def mirror(address: str, clone: Path) -> None:
