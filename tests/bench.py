@@ -367,6 +367,8 @@ stand. Read the ratios; seconds depend on the machine.
 
 def main(arguments: list[str]) -> None:
     """Measure the parts that `arguments` name (all, where they name none), and put their sections into the report."""
+    # Whoever sets it would have every process of every product compiled anew, which nobody's machine does.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if strange := [name for name in arguments if name not in PARTS]:
         sys.exit(f"bench: there is no part {strange[0]} (there are: {', '.join(PARTS)})")
     for part in arguments or PARTS:
