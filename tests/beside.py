@@ -41,8 +41,11 @@ def readers(*looks: Callable[[], str]) -> Iterator[Counter[str]]:
     assert trouble == []
 
 
-def kill(process: subprocess.Popen[bytes], words: bytes, delay: float) -> None:
-    """Kill `process`, whose stderr is a pipe, `delay` seconds after it has said `words` there, unless it has ended."""
+def kill(process: subprocess.Popen[bytes], words: bytes, delay: float) -> str:
+    """Kill `process`, whose stderr is a pipe, `delay` seconds after it has said `words` there, unless it has ended.
+
+    Without `words`, the time counts from now. Gives all that it has said.
+    """
     assert process.stderr is not None
     os.set_blocking(process.stderr.fileno(), False)
     said, began = b"", None
@@ -55,4 +58,7 @@ def kill(process: subprocess.Popen[bytes], words: bytes, delay: float) -> None:
             break
         time.sleep(0.0005)
     process.wait()
+    # What is in the pipe, not all until its end: an orphan may hold that.
+    said += process.stderr.read() or b""
     process.stderr.close()
+    return said.decode(errors="replace")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +31,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         # The programs of this environment first: also where it was not activated.
         patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-        for variable, folder in _downloads().items():
+        hooks = os.environ.get("PRE_COMMIT_HOME") or str(Path.home() / ".cache" / "pre-commit")
+        for variable, folder in {**suite_repo.downloads(), "PRE_COMMIT_HOME": hooks}.items():
             patch.setenv(variable, folder)
         for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_", "OUTER_"))]:
             patch.delenv(name)
@@ -51,25 +51,6 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("SPARK_ENGINE", "sail")  # seconds instead of minutes; tests/test_spark.py runs Spark itself
         yield
-
-
-def _downloads() -> dict[str, str]:
-    """Caches of packages and interpreters, which must not move with HOME."""
-
-    def told(*command: str) -> str:
-        if shutil.which(command[0]) is None:
-            return ""
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-    uv = str(Path(sys.executable).with_name("uv"))
-    uv = uv if shutil.which(uv) else "uv"
-    found = {
-        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or told(uv, "cache", "dir"),
-        "UV_PYTHON_INSTALL_DIR": os.environ.get("UV_PYTHON_INSTALL_DIR") or told(uv, "python", "dir"),
-        "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR") or told(sys.executable, "-m", "pip", "cache", "dir"),
-        "PRE_COMMIT_HOME": os.environ.get("PRE_COMMIT_HOME") or str(Path.home() / ".cache" / "pre-commit"),
-    }
-    return {variable: folder for variable, folder in found.items() if folder}
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,14 @@ Every tenth product is a source: its output port `airlines` is what the nine aft
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import suite_repo
+from outer.fleet.wish import Wish
 
 NAME = "flight-punctuality"
 """The name of the fresh product that all are copies of."""
@@ -31,6 +33,12 @@ bad: {path: outer/data-product.odps.yaml, old: "property: title", new: "property
 
 DOMAINS = ("aviation", "retail", "finance", "logistics", "health")
 _TEXTS = (".yaml", ".yml", ".md", ".json", ".toml", ".py", "CODEOWNERS", ".cfg")
+
+
+def wish(*places: Path, as_of: datetime | None = None, suite: Path | None = None, **more: Any) -> Wish:
+    """What a command is asked for over `places`: in one process, quietly, and now unless said otherwise."""
+    asked: dict[str, Any] = {"jobs": 1, "quiet": True, "suite": str(suite) if suite else None, **more}
+    return Wish(places=places, as_of=as_of or datetime.now(UTC), **asked)
 
 
 def fleet(folder: Path, fresh: Path, count: int, *, commit: bool = False) -> list[Path]:

@@ -362,7 +362,8 @@ def main() -> int:
         share = -(-options.cases // options.jobs)
         command = [sys.executable, __file__, "--cases", str(share), "--minutes", str(options.minutes), "--seed"]
         children = [subprocess.Popen([*command, str(options.seed + job)]) for job in range(options.jobs)]
-        return max(child.wait() for child in children)
+        ended = [child.wait() for child in children]
+        return int(any(ended))  # one that was killed has a negative code
     with tempfile.TemporaryDirectory(dir=space()) as folder:
         os.environ |= {"HOME": folder, "XDG_CACHE_HOME": f"{folder}/cache", "GIT_CONFIG_GLOBAL": os.devnull}
         settings_file = Path(folder, "copier.yml")
@@ -372,6 +373,8 @@ def main() -> int:
             try:
                 fuzz(arena, options.cases, options.seed, minutes=options.minutes, progress=True)
                 verdict = "nothing lost, nothing half done, no success with a conflict"
+                if not arena.cases["all"]:
+                    verdict = "FAILED, no case was played"
             except AssertionError as error:
                 print(f"fuzz_update: {error}", file=sys.stderr)
                 verdict = "FAILED, see above"

@@ -5,9 +5,11 @@ Free of pytest, so that the demo and the benchmarks use it too. Nothing here rea
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 import yaml
 
 from outer import __version__
+from outer.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
 TAG = f"v{__version__}"
@@ -91,12 +94,16 @@ def write(folder: Path, changes: Mapping[str, str | bytes | None]) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def render(target: Path, suite: Path | str, ref: str | None = TAG, **answers: Any) -> Path:
-    """`copier copy` of `suite` at `ref` to `target`, without a terminal or trust; None takes a folder as it is."""
+def render(target: Path, suite: Path | str, ref: str | None = TAG, *, overwrite: bool = False, **answers: Any) -> Path:
+    """`copier copy` of `suite` at `ref` to `target`, without a terminal or trust; None takes a folder as it is.
+
+    `overwrite` lets a blueprint through that is retired: docs/how-to/retire-a-blueprint.md.
+    """
     from copier import run_copy
 
+    told = ANSWERS | answers
     run_copy(
-        str(suite), target, data=ANSWERS | answers, vcs_ref=ref, defaults=True, quiet=True, unsafe=False
+        str(suite), target, data=told, vcs_ref=ref, defaults=True, quiet=True, unsafe=False, overwrite=overwrite
     )  # fmt: skip
     return target
 
@@ -190,9 +197,38 @@ def complaints_of(command: Sequence[str | Path], product: Path, **environment: s
     return [line for line in done.stdout.splitlines() if line]
 
 
+@functools.cache
+def downloads() -> Mapping[str, str]:
+    """Where packages and interpreters are kept that were downloaded before; else every set-up would fetch them."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    uv = uv if shutil.which(uv) else "uv"
+    found: dict[str, str] = {}
+    for variable, command in {
+        "UV_CACHE_DIR": [uv, "cache", "dir"],
+        "UV_PYTHON_INSTALL_DIR": [uv, "python", "dir"],
+        "PIP_CACHE_DIR": [sys.executable, "-m", "pip", "cache", "dir"],
+    }.items():
+        if variable in os.environ:
+            found[variable] = os.environ[variable]
+        elif shutil.which(command[0]):
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+            if told.returncode == 0:
+                found[variable] = told.stdout.strip()
+    return found
+
+
 def questions(folder: Path = ROOT) -> dict[str, dict[str, Any]]:
     """Every question of the suite in `folder` by its name, those of the blueprints last."""
     return {name: entry for name, entry in settings(folder).items() if not name.startswith("_")}
+
+
+def choices(question: Mapping[str, Any]) -> list[Any]:
+    """The values that a question of copier.yml offers; none where it takes any text."""
+    if question.get("type") == "bool":
+        return [True, False]
+    offered = question.get("choices", [])
+    values = offered.values() if isinstance(offered, dict) else offered
+    return [value["value"] if isinstance(value, dict) else value for value in values]
 
 
 def settings(folder: Path = ROOT) -> dict[str, Any]:
@@ -204,7 +240,11 @@ def settings(folder: Path = ROOT) -> dict[str, Any]:
     def include(_: Loader, node: yaml.ScalarNode) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for path in sorted(folder.glob(str(node.value))):
-            merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            try:
+                merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            except (yaml.YAMLError, TypeError, ValueError) as error:
+                said = " ".join(str(error).split())
+                raise UsageError(f"{path.relative_to(folder)}: no questions of Copier: {said}", "Mend it.") from None
         return merged
 
     Loader.add_constructor("!include", include)

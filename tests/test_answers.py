@@ -48,7 +48,7 @@ ASKED = {name: question for name, question in QUESTIONS.items() if question.get(
 def test_the_questions_come_in_the_order_of_a_conversation() -> None:
     names, known = list(QUESTIONS), CONVERSATION + COMPUTED
     assert names[: len(known)] == known
-    prefixes = tuple(f"{blueprint}_" for blueprint in choices("blueprint"))
+    prefixes = tuple(f"{blueprint}_" for blueprint in suite_repo.choices(QUESTIONS["blueprint"]))
     assert all(name.startswith(prefixes) for name in names[len(known) :]), "blueprints ask last, under their own name"
 
 
@@ -285,20 +285,10 @@ def level(file: Any, name: str) -> Any:
     return next(entry["value"] for entry in file["slaProperties"] if entry["property"] == name)
 
 
-def choices(name: str) -> list[Any]:
-    """The values that a question of copier.yml offers."""
-    question = QUESTIONS[name]
-    if question["type"] == "bool":
-        return [True, False]
-    offered = question.get("choices", [])
-    values = list(offered.values()) if isinstance(offered, dict) else offered
-    return [value["value"] if isinstance(value, dict) else value for value in values]
-
-
 EVERY_CHOICE = [
     (name, value)
     for name, question in ASKED.items()
-    for value in choices(name)
+    for value in suite_repo.choices(question)
     if value != question.get("default")  # the default is part of every other product here
 ]
 

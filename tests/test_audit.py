@@ -107,6 +107,7 @@ def test_columns_other_than_those_of_the_contract_fail(tmp_path: Path, rows: str
         ("UUID", "string", "'123e4567-e89b-12d3-a456-426614174000'::UUID"),
         ("INTEGER[]", "array", "[1, 2]"),
         ("STRUCT(a INTEGER)", "object", "{'a': 1}"),
+        ("BLOB", "string", "'a'::BLOB"),  # ODCS: a string of the format `binary`
     ],
 )
 def test_a_type_is_recognised_by_its_usual_names(tmp_path: Path, declared: str, logical: str, found: str) -> None:
@@ -130,6 +131,7 @@ def test_a_type_is_recognised_by_its_usual_names(tmp_path: Path, declared: str, 
         ("VARCHAR", "string", "'a'::BLOB"),
         ("VARCHAR", "string", "1"),
         ("BIGINT", "string", "1::BIGINT"),  # the physical type is right, the logical one is not
+        ("STRUCT(a INTEGER)", "string", "{'a': 1}"),
     ],
 )
 def test_a_type_that_differs_fails(tmp_path: Path, declared: str, logical: str, found: str) -> None:
@@ -396,6 +398,7 @@ def test_a_query_is_compared_with_what_it_must_be(tmp_path: Path) -> None:
         "SELECT id FROM {object}",
         "SELECT 1, 2",
         "SELECT min(word) FROM {object}",
+        "SELECT 'nan'::DOUBLE",
         "SELECT count(*) FROM ${SECRET}",
         "SELECT count({property}) FROM {object}",
         "SELECT",
@@ -456,6 +459,14 @@ def test_two_rules_of_one_name_keep_ids_of_their_own(tmp_path: Path) -> None:
     assert {verdict(report, r).outcome for r in ("quality:rowCount", "quality:rowCount#2")} == {"passed", "failed"}
 
 
+def test_a_name_that_looks_like_the_id_of_another_rule_takes_no_verdict_over(tmp_path: Path) -> None:
+    rules = [{"name": name, "metric": "rowCount", "mustBe": size} for name, size in (("a", 1), ("a", 2), ("a#2", 20))]
+    report = audited(tmp_path, quality=rules)
+    assert [(r.rule, r.outcome) for r in report.results if r.rule.startswith("quality")] == [
+        ("quality:a", "failed"), ("quality:a#2", "failed"), ("quality:a#2#2", "passed"),
+    ]  # fmt: skip
+
+
 # --- Service levels -------------------------------------------------------------------------------
 
 
@@ -481,6 +492,12 @@ def test_freshness_of_a_column_counts_from_its_newest_value_up_to_now(
     assert verdict(report, "sla:freshness").outcome == outcome
 
 
+def test_a_day_before_the_calendar_is_not_fresh(tmp_path: Path) -> None:
+    level = {"property": "freshness", "value": 24, "unit": "h", "element": "x"}
+    report = audited(tmp_path, "SELECT DATE '0044-03-15 (BC)' AS x", one({}, "DATE"), service_levels=[level])
+    assert verdict(report, "sla:freshness").blocks
+
+
 def test_a_date_is_as_new_as_the_end_of_its_day(tmp_path: Path) -> None:
     level = {"property": "freshness", "value": 24, "unit": "h", "element": "x"}
     report = audited(tmp_path, "SELECT DATE '2030-01-30' AS x", one({}, "DATE"), service_levels=[level])
@@ -493,6 +510,7 @@ def test_a_date_is_as_new_as_the_end_of_its_day(tmp_path: Path) -> None:
         {"property": "freshness", "value": 24, "unit": "fortnights"},
         {"property": "freshness", "value": 24},
         {"property": "freshness", "value": "soon", "unit": "h"},
+        {"property": "freshness", "value": 9999, "unit": "y"},
         {"property": "freshness", "value": 24, "unit": "h", "element": "nobody"},
         {"property": "freshness", "value": 24, "unit": "h", "element": "other.id"},
         {"property": "freshness", "value": 24, "unit": "h", "element": "word"},
@@ -564,9 +582,18 @@ def test_a_fingerprint_sees_every_difference(tmp_path: Path, rows: str) -> None:
 def test_a_fingerprint_can_be_made_without_duckdb_as_documented(tmp_path: Path) -> None:
     import hashlib
 
-    path = write_parquet(tmp_path / "a.parquet", "SELECT 7 AS n, 'Endeavo' AS w, 0.5::DOUBLE AS s, NULL::BIGINT AS z")
-    digest = int.from_bytes(hashlib.md5(b"7,7:Endeavo,0.5,", usedforsecurity=False).digest(), "little")
-    text = json.dumps([["n", "w", "s", "z"], 1, digest >> 64, digest % 2**64], separators=(",", ":"))
+    values = {
+        "7::BIGINT": "7", "'Endeavo'": "7:Endeavo", "'wörd'": "5:wörd", "''": "0:", "NULL::VARCHAR": "",
+        "0.5::DOUBLE": "0.5", "-0.0::DOUBLE": "0.0", "1e300::DOUBLE": "1e+300", "0.1::FLOAT": "0.1", "2::DOUBLE": "2.0",
+        "1.5::DECIMAL(8,2)": "1.50", "true": "true", "TIME '08:15'": "08:15:00", "DATE '2013-01-31'": "2013-01-31",
+        "TIMESTAMP '1970-01-02'": "86400000000", "TIMESTAMPTZ '1969-12-31 23:59:59.999999+00'": "-1",
+        "[1, 2]": "6:[1, 2]", "'a'::BLOB": "2:61", "NULL::BIGINT": "",
+    }  # fmt: skip
+    columns = [f"c{n}" for n in range(len(values))]
+    row = ", ".join(f"{value} AS {name}" for name, value in zip(columns, values, strict=True))
+    path = write_parquet(tmp_path / "a.parquet", f"SELECT {row}")
+    digest = int.from_bytes(hashlib.md5(",".join(values.values()).encode(), usedforsecurity=False).digest(), "little")
+    text = json.dumps([columns, 1, digest >> 64, digest % 2**64], separators=(",", ":"))
     assert content(path) == hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -24,14 +24,14 @@ from outer.parquet import Unusable
 from outer.product import load
 from outer.quality import Unknown
 from outer.result import AuditReport, Result
-from products import COLUMNS, ROWS, build_product, output_contract, write_parquet
+from outer.run import run
+from outer.talk import Talk
+from outer.verify import verify
+from products import COLUMNS, ROWS, build_product, column, output_contract, write_parquet
+from test_audit import verdict
 from test_audit_engines import NOW, Table, made, parquet, tables
 
 Clauses = Mapping[str, Any]
-
-
-def column(name: str, physical: str, logical: str, **clauses: Any) -> dict[str, Any]:
-    return {"name": name, "physicalType": physical, "logicalType": logical, "classification": "public", **clauses}
 
 
 def word(**clauses: Any) -> dict[str, Any]:
@@ -43,12 +43,6 @@ def audited(
 ) -> AuditReport:
     data = write_parquet(folder / "t.parquet", rows)
     return audit(made(columns, levels=levels), data, **{"published": None, "as_of": NOW, **more})
-
-
-def verdict(report: AuditReport, rule: str) -> Result:
-    found = [result for result in report.results if result.rule == rule]
-    assert len(found) == 1, f"{rule} is not one of {[r.rule for r in report.results]}"
-    return found[0]
 
 
 # --- Clause coverage ------------------------------------------------------------------------------
@@ -206,6 +200,20 @@ def test_a_table_may_refer_to_itself(tmp_path: Path) -> None:
     assert verdict(report, "relationships:up").outcome == "passed"
 
 
+def test_a_relationship_to_an_input_is_verified_while_the_input_is_that_of_the_run(tmp_path: Path) -> None:
+    linked = {**COLUMNS[0], "relationships": [{"to": "source.id"}]}
+    root = build_product(tmp_path, columns=(linked, *COLUMNS[1:]))
+    run(root, talk=Talk(quiet=True))
+
+    def judged() -> str:
+        ((_, report),) = verify(root, talk=Talk(quiet=True)).reports
+        return verdict(report, "relationships:id").outcome
+
+    assert judged() == "passed"
+    write_parquet(root / "outer/samples/source.parquet", ROWS.replace("range AS id", "range + 5 AS id"))
+    assert judged() == "not_checked"
+
+
 @pytest.mark.parametrize("clause", [{"to": "id"}, {"to": ["p.a", "p.b"]}, {"to": "p.a", "type": "friend"}])
 def test_a_relationship_that_makes_no_sense_fails(tmp_path: Path, clause: Clauses) -> None:
     columns = [column("x", "BIGINT", "integer", relationships=[clause])]
@@ -223,6 +231,8 @@ RUNS = tuple(Past(NOW - timedelta(days=n), n != 3, 100 + n) for n in range(5, 0,
     [
         ({"property": "retention", "value": 30, "unit": "d", "element": "x"}, "DATE '2030-01-01'", "passed"),
         ({"property": "retention", "value": 30, "unit": "d", "element": "x"}, "DATE '2029-12-31'", "failed"),
+        ({"property": "retention", "value": 1000, "unit": "y", "element": "x"}, "DATE '1999-01-01'", "passed"),
+        ({"property": "retention", "value": 1001, "unit": "y", "element": "x"}, "DATE '1999-01-01'", "failed"),
         ({"property": "retention", "value": 1, "unit": "rows"}, "DATE '1999-01-01'", "passed"),
         ({"property": "retention", "value": 2, "unit": "rows"}, "DATE '2030-01-01'", "failed"),
         ({"property": "re", "value": 2, "unit": "rows"}, "DATE '2030-01-01'", "failed"),
@@ -301,6 +311,37 @@ def test_formats_without_types_are_read_as_the_contract_says(tmp_path: Path, for
         assert report.rows == 2
         assert {r.rule for r in report.failures} >= failed - ({"type:day"} if form == "json" else set())
         assert bool(report.failures) is bool(failed)
+
+
+@pytest.mark.parametrize(
+    ("physical", "logical", "good", "bad"),
+    [
+        ("BIGINT", "integer", ("1.0", "-7", "9223372036854775807"), ("1.5", "0.000001")),
+        ("DECIMAL(8,2)", "number", ("1.230", "123456.78", "1e2"), ("1.239", "1e-3")),
+        ("DECIMAL(38,2)", "number", ("1.23", "-0.5"), ("many",)),
+        ("DATE", "date", ("2030-01-01", "2030-01-01 00:00:00"), ("2030-01-01 10:00:00", "2030-02-30")),
+    ],
+)
+def test_a_text_that_a_type_could_only_hold_with_a_loss_is_no_such_thing(
+    tmp_path: Path, physical: str, logical: str, good: Sequence[str], bad: Sequence[str]
+) -> None:
+    contract, data = made([column("x", physical, logical)]), Dataset(tmp_path / "t.csv", "csv")
+    for values, wrong in ((good, None), ((*good, *bad), len(bad))):
+        data.path.write_text("\n".join(("x", *values, "")))
+        report = audit(contract, data, published=None, as_of=NOW)
+        assert verdict(report, "type:x").bad_rows == wrong
+        assert bool(report.failures) is bool(wrong)
+
+
+def test_a_number_of_json_keeps_its_places(tmp_path: Path) -> None:
+    data = Dataset(tmp_path / "t.json", "json")
+    columns = [column("n", "BIGINT"), column("d", "DECIMAL(12,2)", "number")]
+    data.path.write_text('{"n": 1, "d": 12345678.1}\n{"n": 2.0, "d": 0.07}\n')
+    assert not audit(made(columns), data, published=None, as_of=NOW).failures
+    data.path.write_text('{"n": 1, "d": 12345678.1}\n{"n": 2.5, "d": 0.071}\n')
+    assert {r.rule: r.bad_rows for r in audit(made(columns), data, published=None, as_of=NOW).failures} == {
+        "type:n": 1, "type:d": 1,
+    }  # fmt: skip
 
 
 def test_an_undeclared_column_of_a_text_file_is_found(tmp_path: Path) -> None:
@@ -424,6 +465,15 @@ def test_a_name_alone_is_reason_enough_to_ask(tmp_path: Path) -> None:
     assert "the name" in result.observed
 
 
+def test_a_warning_leads_to_the_column_that_it_is_about(tmp_path: Path) -> None:
+    contract = output_contract(build_product(tmp_path, columns=(*COLUMNS, column("first_name", "VARCHAR"))))
+    data = write_parquet(tmp_path / "t.parquet", ROWS.replace("AS share", "AS share, 'Ada' AS first_name"))
+    (result,) = audit(contract, data, published=None, as_of=NOW).warnings
+    path, _, line = result.place.rpartition(":")
+    assert path == contract.file.path
+    assert int(line) == contract.file.place("schema", 0, "properties", 3).line
+
+
 def test_an_example_keeps_its_form_and_loses_its_content() -> None:
     assert masked("Jane.Doe7@example.org") == "xxxx.xxx0@xxxxxxx.xxx"
 
@@ -456,6 +506,23 @@ RULES = [
     column("n", "DOUBLE", "number", logicalTypeOptions={"minimum": 0.5, "multipleOf": 0.1}),
     column("at", "TIMESTAMPTZ", "timestamp", logicalTypeOptions={"maximum": "2030-01-01T00:00:00Z"}),
 ]  # fmt: skip
+
+
+def test_shares_are_those_of_the_rows_also_where_only_a_scan_tells_how_many_there_are() -> None:
+    pytest.importorskip("sqlglot")
+    from outer.audit.execute import Circumstances, execute
+
+    rules = [column("x", "BIGINT", unique=True, relationships=[{"to": "p.x"}], logicalTypeOptions={"maximum": 2})]
+    with duckdb.connect() as base:
+        base.execute("CREATE TABLE t AS SELECT unnest([1, 1, 2, 3])::BIGINT AS x; CREATE TABLE p AS SELECT 1 AS x")
+        engine = Warehouse(
+            "postgres", ("t",), {"x": "BIGINT"}, lambda query: base.execute(query).fetchall(), others={"p": ("p",)}
+        )
+        rows, results = execute(compiled(made(rules)), engine, Circumstances(NOW))
+    assert rows == 4
+    assert {r.rule: r.share for r in results if r.share} == {
+        "unique:x": 0.5, "relationships:x": 0.5, "maximum:x": 0.25,
+    }  # fmt: skip
 
 
 def asked(dialect: Any) -> list[str]:
@@ -494,6 +561,26 @@ def test_what_cannot_be_said_in_a_dialect_is_refused(dialect: Any) -> None:
         translated("SELECT FROM WHERE", dialect)
     with pytest.raises(Unusable, match="another table"):
         guarded("SELECT count(*) FROM secrets", "duckdb", dialect, '"sales"."t"')
+
+
+@pytest.mark.parametrize(
+    ("dialect", "call"),
+    [
+        ("postgres", "length(CAST(table_to_xml('secret', true, true, '') AS TEXT))"),
+        ("postgres", "database_to_xml(true, true, '')"),
+        ("postgres", "dblink('host=elsewhere', 'SELECT 1')"),
+        ("postgres", "(ts_stat('SELECT word FROM secret')).ndoc"),
+        ("postgres", "pg_catalog.pg_sleep(9)"),
+        ("snowflake", "SYSTEM$WAIT(9)"),
+        ("databricks", "reflect('java.lang.System', 'exit', 1)"),
+        ("databricks", "length(secret('scope', 'key'))"),
+    ],
+)
+def test_a_query_may_not_call_what_does_as_a_text_says(dialect: Any, call: str) -> None:
+    pytest.importorskip("sqlglot")
+    assert guarded("SELECT max(n) FROM t", dialect, dialect, '"t"')
+    with pytest.raises(Unusable, match="no measurement"):
+        guarded(f"SELECT {call} FROM t", dialect, dialect, '"t"')  # noqa: S608
 
 
 # --- The report -----------------------------------------------------------------------------------

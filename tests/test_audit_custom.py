@@ -13,17 +13,20 @@ import pytest
 from outer.audit import ServerTable, audit, audit_server
 from outer.audit.clauses import coverage
 from outer.audit.custom import GROUP
+from outer.check import check
 from outer.errors import RunFailed
+from outer.product import load
 from outer.result import AuditReport, Result
+from outer.rules import BY_ID
 from outer.talk import Talk
 from outer.verify import verify
-from products import build_product, write_parquet
+from products import build_product, column, write_parquet
 from test_audit_engines import NOW, made
 from test_run import Heard, rejected
 
 RULE = {"type": "custom", "name": "c", "engine": "words", "implementation": "few", "severity": "error"}
-COLUMN = {"name": "x", "logicalType": "string", "physicalType": "VARCHAR", "classification": "public"}
-CLOSED = {**COLUMN, "name": "y", "classification": "confidential"}
+COLUMN = column("x", "VARCHAR")
+CLOSED = column("y", "VARCHAR", classification="confidential")
 HEAD = "from outer.result import Result\nseen = []\n"
 
 Install = Callable[..., None]
@@ -118,6 +121,15 @@ def test_an_engine_that_says_nothing_is_no_pass(tmp_path: Path, install: Install
     assert "secret" not in result.sentence()
 
 
+def test_what_an_engine_prints_is_no_result_of_ours(
+    tmp_path: Path, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("print('loaded')\n" + engine("print('asked'); return Result('', 'passed', 'inner')"))
+    assert judged(tmp_path)[0].outcome == "passed"
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "loaded\nasked\n")
+
+
 def test_an_engine_that_is_not_installed_is_an_error(tmp_path: Path, install: Install) -> None:
     install(engine("return Result('', 'passed', 'inner')"), engine="letters")
     result, _ = judged(tmp_path)
@@ -142,6 +154,17 @@ def test_no_engine_is_loaded_before_a_contract_asks(tmp_path: Path, install: Ins
     assert "quality_words" not in sys.modules
     code = "import sys, outer.audit; sys.exit('importlib.metadata' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_gate_accepts_a_rule_whose_engine_is_installed(tmp_path: Path, install: Install) -> None:
+    rule = {**RULE, "dimension": "accuracy", "description": "Few words."}
+    columns = (column("id", "BIGINT"), column("word", "VARCHAR", quality=[rule]), column("share", "DOUBLE"))
+    root = build_product(tmp_path / "product", columns=columns)
+    (found,) = check(load(root), NOW.date(), (BY_ID["QUA001"],)).findings
+    assert "no engine `words` is registered" in found.message
+    install(engine("return Result('', 'passed', 'inner')"))
+    assert not check(load(root), NOW.date(), (BY_ID["QUA001"],)).findings
+    assert "quality_words" not in sys.modules
 
 
 def test_run_and_verify_ask_the_engine(tmp_path: Path, install: Install) -> None:

@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from outer.audit import audit, audit_server
 from outer.errors import UsageError
 from outer.result import AuditReport
+from products import column
 from reference_audit import reference
 from test_audit_engines import NOW, Table, compared, fill, made, parquet, tables
 
 pytest.importorskip("sqlglot")
 
-ID = {"name": "id", "logicalType": "integer", "physicalType": "BIGINT", "classification": "public"}
+ID = column("id", "BIGINT")
 
 
 def judged(
@@ -94,8 +95,7 @@ def test_a_relationship_leads_to_a_table_beside_it(tmp_path: Path) -> None:
 
 def test_personal_data_that_are_not_declared_are_a_warning(tmp_path: Path) -> None:
     path = base(tmp_path, "CREATE TABLE t AS SELECT 'p' || range || '@example.org' AS x FROM range(50)")
-    column = {"name": "x", "logicalType": "string", "physicalType": "VARCHAR", "classification": "public"}
-    assert [r.rule for r in judged(path, [column]).warnings] == ["personalData:x"]
+    assert [r.rule for r in judged(path, [column("x", "VARCHAR")]).warnings] == ["personalData:x"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,12 @@ def test_personal_data_that_are_not_declared_are_a_warning(tmp_path: Path) -> No
         ("SELECT count(*) FROM {object}", True),
         ("SELECT count(*) FROM t", True),
         ("WITH w AS (SELECT id FROM t) SELECT count(*) FROM w", True),
+        ("WITH w AS (SELECT id FROM t), v AS (SELECT id FROM w) SELECT count(*) FROM v AS x, v AS y", True),
+        ("WITH secret AS (SELECT 1) SELECT count(*) FROM secret", True),
         ("SELECT count(*) FROM database.main.secret", False),
+        ("WITH secret AS (SELECT 1) SELECT count(*) FROM database.main.secret", False),
+        ("WITH w AS (SELECT id FROM query), query AS (SELECT 1) SELECT count(*) FROM w", False),
+        ("SELECT (WITH query AS (SELECT 1) SELECT count(*) FROM query) * (SELECT count(*) FROM query) FROM t", False),
         ("SELECT count(*) FROM query('SELECT * FROM database.main.secret')", False),
         ("SELECT count(*) FROM query_table('database.main.secret')", False),
         ("SELECT count(*) FROM (SUMMARIZE database.main.secret)", False),
@@ -118,9 +123,10 @@ def test_personal_data_that_are_not_declared_are_a_warning(tmp_path: Path) -> No
     ],
 )
 def test_a_query_sees_its_own_table_only(tmp_path: Path, query: str, allowed: bool) -> None:
-    path = base(tmp_path, "CREATE TABLE t AS SELECT 1::BIGINT AS id", "CREATE TABLE secret AS SELECT 1::BIGINT AS id")
+    tables = [f"CREATE TABLE {name} AS SELECT 1::BIGINT AS id" for name in ("t", "secret", "query")]
+    path = base(tmp_path, *tables)
     text = query.replace("{file}", str(path))
-    report = judged(path, [ID], [{"type": "sql", "name": "q", "query": text, "mustBe": 1}])
+    report = judged(path, [ID], [{"type": "sql", "name": "q", "query": text, "mustBe": 1}], related=["query"])
     assert [r.rule for r in report.failures] == ([] if allowed else ["quality:q"])
 
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from outer.audit import audit, audit_server
 from outer.errors import UsageError
 from outer.result import AuditReport
+from products import column
 from test_audit_engines import NOW, Table, made, parquet, tables
 from test_polars import bucket
 
@@ -28,7 +29,7 @@ obstore = pytest.importorskip("obstore")
 __all__ = ["bucket"]
 pytestmark = pytest.mark.slow
 
-ID = {"name": "id", "logicalType": "integer", "physicalType": "BIGINT", "classification": "public"}
+ID = column("id", "BIGINT")
 YEAR = {**ID, "name": "year", "partitioned": True, "partitionKeyPosition": 1}
 
 

@@ -81,6 +81,7 @@ def test_what_a_contract_says_beyond_rows_is_checked_too(base: Any) -> None:
     }  # fmt: skip
     (orphan,) = next(r for r in report.results if r.rule == "relationships:id").examples
     assert orphan == {"id": "2"}
+    assert next(r for r in report.results if r.rule == "relationships:id").share == 0.5
     assert next(r for r in report.results if r.rule == "sla:freshness").observed == "30.0 h old"
 
 
@@ -139,6 +140,14 @@ def test_a_table_that_is_not_there_is_a_failed_rule(base: Any) -> None:
     columns = [{"name": "id", "logicalType": "integer", "physicalType": "bigint"}]
     report = audit_server(made(columns, [], SERVER), "local", published=None, as_of=NOW, table="nowhere")
     assert [(r.rule, r.how) for r in report.failures] == [("readable", "could not run")]
+
+
+def test_a_server_that_cannot_be_reached_is_named() -> None:
+    columns = [{"name": "id", "logicalType": "integer", "physicalType": "bigint"}]
+    away = {**SERVER, "host": "127.0.0.1", "port": 1, "database": "base"}
+    (result,) = audit_server(made(columns, [], away), "local", published=None, as_of=NOW).failures
+    assert "cannot be reached: " in result.reason
+    assert "127.0.0.1" in result.reason
 
 
 def test_an_error_of_the_server_does_not_quote_the_data(base: Any) -> None:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from outer import cli
 from outer.errors import UsageError
 from outer.machine import foreseen, save
+from outer.rules import BY_ID
 
 WRITERS = [("check", "--output"), ("page", "--to")]
 
@@ -72,6 +74,35 @@ def test_a_full_stdout_is_one_sentence_and_no_internal_error(
     said = capsys.readouterr().err
     assert "the output could not be written: No space left on device" in said
     assert "internal error" not in said
+
+
+@pytest.mark.parametrize(("broken", "verdict"), [(False, 0), (True, 1)])
+def test_a_reader_that_has_gone_changes_no_verdict(broken: bool, verdict: int, product: Path) -> None:
+    if broken:
+        BY_ID["OWN001"].bad.apply(product)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        command = [sys.executable, "-m", "outer", "check", "--product", str(product)]
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (verdict, "")
+
+
+@pytest.mark.parametrize("extra", ["OWN", "../another-product"])
+def test_a_word_that_means_nothing_is_refused_and_not_passed_over(
+    extra: str, product: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["check", "--product", str(product), "--family", "CON", extra])
+    assert stopped.value.code == 2
+    assert f"unrecognized arguments: {extra}" in capsys.readouterr().err
+
+
+def test_a_form_of_report_that_a_command_does_not_have_is_refused(
+    product: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["verify", "--prove", "--format", "junit", "--product", str(product)]) == 2
+    assert "text or as JSON" in capsys.readouterr().err
 
 
 def test_an_error_begins_on_a_line_of_its_own(product: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -181,6 +183,30 @@ def test_processor_time_and_memory_of_a_child_are_seen(tmp_path: Path) -> None:
     assert ran.peak_mib > 280
 
 
+def test_a_command_that_takes_too_long_is_ended_even_when_it_does_not_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "LONGEST", 1.0)
+    monkeypatch.setattr(product, "GRACE", 0.5)
+    made = product.Product(tmp_path / "p" / "product", suite_repo.ROOT, "x")
+    (made.root / "inner").mkdir(parents=True)
+    deaf = (
+        "import fcntl, signal, time; lock = open('lock', 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
+    )
+    ran = made.command(f"{shlex.quote(sys.executable)} -c {shlex.quote(deaf)}", offline=False)
+    assert ran.code != 0
+    assert ran.out == "on\n"
+    fcntl = pytest.importorskip("fcntl")
+    with (made.root / "inner" / "lock").open() as lock:
+        for _ in range(300):  # the system takes a moment to end a process
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.1)
+    pytest.fail("it still holds its lock")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux")
 def test_what_a_command_leaves_behind_is_counted_as_well_and_its_exit_code_is_kept(tmp_path: Path) -> None:
     made = product.Product(tmp_path / "p" / "product", suite_repo.ROOT, "x")
@@ -258,8 +284,8 @@ def test_a_check_registers_itself() -> None:
 # --- The command ----------------------------------------------------------------------------------
 
 
-def kit(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+def kit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), **environment}
     return subprocess.run(
         [sys.executable, "-m", "conformance", *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -271,6 +297,12 @@ def test_a_wrong_word_on_the_command_line_is_one_error(arguments: list[str]) -> 
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+
+
+def test_a_machine_that_cannot_try_anything_is_no_verdict_on_a_blueprint(tmp_path: Path) -> None:
+    done = kit("polars", PATH=str(tmp_path))
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-1].startswith("conformance: internal error: FileNotFoundError: ")
 
 
 def test_a_suite_without_blueprints_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,6 +370,12 @@ def test_every_defect_names_a_check_and_is_one_of_its_kind() -> None:
         assert defect.reason
 
 
+def test_every_check_has_a_defect_that_it_finds() -> None:
+    """Else it might never fail. But for two: a link leads into inner/, so that no file of a blueprint lands elsewhere;
+    and minutes of processor time are not wasted here, see the test of a budget above."""
+    assert set(CHECKS) - {defect.expect for defect in DEFECTS.values()} == {"owned-once", "time"}
+
+
 def test_a_kit_that_overlooks_a_defect_or_finds_another_one_is_seen() -> None:
     defect = DEFECTS["inner_join"]
     assert "has to fail" in defect.wrong(verdicts())[0]
@@ -382,6 +420,47 @@ def test_a_name_that_cannot_be_used_is_refused_and_nothing_is_changed(name: str,
     with pytest.raises(UsageError):
         new.create(suite, name, title)
     assert suite_repo.git(suite, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("text", ["some_stack_x: [\n", "- some_stack_x\n"])
+def test_questions_that_cannot_be_read_are_named(text: str, clone: Path) -> None:
+    (clone / "blueprints" / "polars" / "questions.yml").write_text(text)
+    with pytest.raises(UsageError, match=r"blueprints/polars/questions\.yml: no questions of Copier: "):
+        new.create(clone, "some_stack")
+
+
+def test_where_no_link_can_be_made_nothing_is_changed(clone: Path) -> None:
+    shutil.rmtree(clone / "template")
+    before = suite_repo.contents(clone)
+    with pytest.raises(UsageError, match="the link cannot be made"):
+        new.create(clone, "some_stack")
+    assert suite_repo.contents(clone) == before
+
+
+def test_a_blueprint_without_its_link_is_told_what_is_missing(clone: Path, tmp_path: Path) -> None:
+    (clone / "template" / new.link_name("polars")).unlink()
+    suite_repo.commit(clone)
+    suite_repo.git(clone, "tag", "--force", suite_repo.TAG)
+    said = {verdict.check.id: verdict for verdict in tried("polars", clone, tmp_path, Level.SILVER)}
+    assert said["copy"].status == "failed"
+    assert "inner{% endif %} has to lead to blueprints/polars/inner" in said["copy"].reasons[0]
+    assert not any(verdict.defect for verdict in said.values())
+    assert {name for name, verdict in said.items() if verdict.status == "passed"} == {"card", "readme"}
+
+
+def test_every_answer_that_reaches_the_inner_is_tried(clone: Path, tmp_path: Path) -> None:
+    new.create(clone, "some_stack")
+    asked = {"type": "str", "choices": ["fast", "small"], "default": "fast", "when": "{{ blueprint == 'some_stack' }}"}
+    folder = clone / "blueprints" / "some_stack"
+    (folder / "questions.yml").write_text(json.dumps({"some_stack_engine": asked}))
+    card = (folder / "blueprint.yml").read_text()
+    (folder / "blueprint.yml").write_text(card.replace("writes: [parquet]", "writes: [parquet, delta]"))
+    cells = Trial("some_stack", clone, tmp_path).cells
+    assert {cell.name: cell.tested for cell in cells} == {
+        "default": False, "other names": True, "personal data": False, "port format delta": True,
+        "orchestration airflow": False, "orchestration dagster": False, "some stack engine small": True,
+    }  # fmt: skip
+    assert "some stack engine small" not in {cell.name for cell in Trial("polars", clone, tmp_path).cells}
 
 
 def test_a_blueprint_is_not_made_twice(clone: Path) -> None:

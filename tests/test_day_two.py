@@ -32,7 +32,7 @@ from outer.errors import NothingChecked, UsageError
 from outer.model import model
 from outer.product import load, lookup
 from outer.talk import Talk
-from outer.yamledit import CannotEdit, replace
+from outer.yamledit import CannotEdit, replace, scalar
 from outer.yamlfile import parse
 
 TALK = Talk(quiet=True)
@@ -137,7 +137,7 @@ class _Writer:
     def scalar(self, value: Any) -> str:
         if isinstance(value, str) and "\n" not in value and self.one_of(True, False):
             return "'" + value.replace("'", "''") + "'"
-        return edit.scalar(value)
+        return scalar(value)
 
     def flow(self, value: Any, indent: int) -> str:
         if not isinstance(value, (list, dict)):
@@ -1004,6 +1004,11 @@ def test_support_does_not_end_before_the_notice_is_over(active: Path) -> None:
     refused(active, lambda: bumped(active, to="major", sunset=today + timedelta(days=30)), "less than 90 days")
     bumped(active, to="major", sunset=today + timedelta(days=400))
     assert model(load(active)).outputs[0].contract.service_level("endOfSupport") == str(today + timedelta(days=400))
+
+
+def test_an_end_of_support_without_a_new_major_is_refused(active: Path) -> None:
+    change(active / CONTRACT, ("limitations: ", "limitations: Mind that. "))
+    refused(active, lambda: bumped(active, sunset=date(2040, 1, 1)), "--sunset is the end of an older major")
 
 
 def test_a_base_that_is_not_there_is_refused(active: Path) -> None:

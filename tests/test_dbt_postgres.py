@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,8 +18,8 @@ import duckdb
 import pytest
 
 import suite_repo
+from inners import call, free_port, install, program
 
-INNER = suite_repo.ROOT / "blueprints" / "dbt" / "inner"
 SAMPLES = suite_repo.ROOT / "template" / "outer" / "samples"
 PORT = "carrier_punctuality"
 FILLS = f"fct_carrier_days={PORT}"
@@ -47,15 +45,7 @@ class Server:
     def sql(self, text: str, *options: str) -> str:
         """What psql prints for `text`, stopping at the first error."""
         command = [self.bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *options, "-c", text]
-        return call(command, self.environment)
-
-
-def call(command: list[str | Path], environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    done = subprocess.run(
-        command, env={**os.environ, **(environment or {})}, cwd=cwd, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+        return call(command, Path.cwd(), **self.environment)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +63,7 @@ def server() -> Iterator[Server]:
             if user is None:
                 pytest.skip("PostgreSQL does not run as root, and there is no other user")
             shutil.chown(folder, user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         secret = folder / "password"
         secret.write_text("only for this test\n")
         if user:
@@ -114,17 +102,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def inner(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The blueprint's project, installed from its lock with the adapter for PostgreSQL."""
-    folder = tmp_path_factory.mktemp("dbt") / "inner"
-    leftovers = shutil.ignore_patterns(".venv", "target", "logs", "__pycache__", ".*_cache")
-    shutil.copytree(INNER, folder, ignore=leftovers)
-    # The suite's own environment is not the project's.
-    call([uv(), "sync", "--frozen", "--quiet", "--group", "postgres"], {"VIRTUAL_ENV": ""}, folder)
-    return folder
-
-
-def uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else "uv"
+    return install("dbt", tmp_path_factory.mktemp("dbt"), "--group", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +121,8 @@ def expected(inner: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 def dbt(inner: Path, target: str, environment: Mapping[str, str], since: str = "") -> str:
     """What `dbt build` prints: all models, all tests of data and all unit tests."""
     told = f"ports: {{fct_carrier_days: {PORT}}}" + (f", since: '{since}'" if since else "")
-    command = [inner / ".venv/bin/dbt", "build", "--target", target, "--vars", f"{{{told}}}", "--no-use-colors"]
-    return call(command, environment, inner)
+    command = [program(inner, "dbt"), "build", "--target", target, "--vars", f"{{{told}}}", "--no-use-colors"]
+    return call(command, inner, **environment)
 
 
 def warehouse(server: Server) -> dict[str, str]:

@@ -107,7 +107,7 @@ def test_a_delta_port_is_published_as_a_whole_table_with_its_evidence(tmp_path: 
     assert DeltaTable(str(root / "data/local/current/words")).version() == 0
     words = made.outputs[0]
     assert (words.format, words.file, words.files, words.rows) == ("delta", "words", 1, 20)
-    assert words.bytes == Dataset(version / "words", "delta").bytes()
+    assert words.bytes == sum(file.stat().st_size for file in Dataset(version / "words", "delta").files())
     verdict = verify(root, talk=silent())
     assert verdict.passed
     assert verdict.notes == ()
@@ -275,6 +275,8 @@ def test_partitioned_parquet_is_audited_and_published_whole(tmp_path: Path) -> N
     made = ran(root)
     (words,) = made.outputs
     assert (words.format, words.file, words.files, words.rows) == ("parquet", "words", 3, 20)
+    event = json.loads((root / "data/local/current/lineage.jsonl").read_text().splitlines()[-1])
+    assert event["outputs"][0]["outputFacets"]["outputStatistics"]["fileCount"] == 3
     folders = sorted(p.name for p in (root / "data/local/current/words").iterdir())
     assert folders == ["word=w0", "word=w1", "word=w2"]
     assert verify(root, talk=silent()).passed

@@ -120,6 +120,15 @@ def test_every_page_of_the_documentation_can_be_reached_from_the_readme() -> Non
     assert {name(p) for p in PAGES if p.is_relative_to(ROOT / "docs")} - {"docs/README.md"} <= set(map(name, reached))
 
 
+def test_the_index_of_the_documentation_names_every_page() -> None:
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in links(index.read_text(encoding="utf-8"))}
+    # Decisions have an index of their own, which it names.
+    pages = {page for page in PAGES if page.is_relative_to(ROOT / "docs") and page.parent.name != "decisions"}
+    assert sorted(map(name, pages - linked - {index})) == []
+    assert ROOT / "docs/explanation/decisions/README.md" in linked
+
+
 # --- Commands, sessions, rules --------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import date
@@ -232,7 +233,7 @@ def test_the_rights_of_a_file_stay(product: Path) -> None:
 
 
 def test_all_files_are_mended_or_none(product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second replacement fails, as on a disk that fills up between the two."""
+    """The last replacement fails, as on a disk that fills up between the two; what was there is kept before them."""
     (product / "noxfile.py").write_text("mine\n")
     Change(DESCRIPTOR, "version: 1.0.0 #", "version: 1.10 #").apply(product)
     fixes = plan(load(product))
@@ -242,15 +243,47 @@ def test_all_files_are_mended_or_none(product: Path, monkeypatch: pytest.MonkeyP
 
     def fails(source: Path, target: Path) -> None:
         calls.append(target)
-        if len(calls) == 2:
+        if len(calls) == 4:
             raise OSError(28, "No space left on device", str(target))
         real(source, target)
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(UsageError, match="the product is as it was"):
         write(load(product), fixes)
-    after = suite_repo.contents(product)
-    assert {path: content for path, content in after.items() if not path.startswith(f"{KEPT}/")} == before
+    assert calls[3] == product / DESCRIPTOR
+    assert suite_repo.contents(product) == before
+    assert not (product / KEPT).exists()
+
+
+def test_a_file_that_changed_since_the_plan_is_not_overwritten(product: Path) -> None:
+    edited_managed_file(product)
+    fixes = plan(load(product))
+    (product / STANDARD).write_text("ours: now\n")
+    before = suite_repo.contents(product)
+    with pytest.raises(UsageError, match="changed meanwhile"):
+        write(load(product), fixes)
+    assert suite_repo.contents(product) == before
+
+
+def test_a_link_in_the_place_of_a_managed_file_is_kept_as_a_link(product: Path) -> None:
+    (product / "CODEOWNERS").rename(product / "owners")
+    (product / "CODEOWNERS").symlink_to("owners")
+    kept = write(load(product), plan(load(product)))
+    assert not (product / "CODEOWNERS").is_symlink()
+    assert os.readlink(product / kept / "CODEOWNERS") == "owners"
+
+
+def test_a_file_of_the_team_that_is_a_link_is_not_replaced_by_a_file(
+    product: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    urn(product)
+    (product / DESCRIPTOR).rename(product / "outer/shared.yaml")
+    (product / DESCRIPTOR).symlink_to("shared.yaml")
+    before = suite_repo.contents(product)
+    assert cli.main(["check", "--fix", "--product", str(product)]) == 2
+    assert f"{DESCRIPTOR} cannot be mended: it is a link" in capsys.readouterr().err
+    assert (product / DESCRIPTOR).is_symlink()
+    assert suite_repo.contents(product) == before
 
 
 @pytest.mark.parametrize("other", [["--dry-run"], ["--fix", "--format", "json"], ["--fix", "--write-baseline"]])
@@ -279,6 +312,11 @@ def test_only_the_value_changes_and_its_quotes_stay() -> None:
         "  - {k: 'it''s', l: [z, \"no\"] }\r\n"
         'q: "a \\"b\\""\r\nempty:\r\n'
     )  # fmt: skip
+
+
+def test_what_was_json_is_json_still() -> None:
+    edited = replace(b'{"version": 1.0, "tags": ["a"], "id": "x"}\n', {("version",): "1.0.0", ("tags",): ["a", "b"]})
+    assert json.loads(edited) == {"version": "1.0.0", "tags": ["a", "b"], "id": "x"}
 
 
 @pytest.mark.parametrize("pointer", [("b",), ("block",), ("nothing",)])

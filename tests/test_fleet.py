@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import fleets
 import products
 import suite_repo
+from fleets import wish
 from outer.check import check
 from outer.cli import main
 from outer.declared import policies
 from outer.errors import FINDINGS, NOTHING_CHECKED, PASS, USAGE, NothingChecked, UsageError
 from outer.fleet import facts, git, pool
+from outer.fleet import wish as wishes
 from outer.fleet.impact import impact
 from outer.fleet.journal import Journal
 from outer.fleet.members import Member, members
@@ -28,18 +31,15 @@ from outer.fleet.mesh import mesh
 from outer.fleet.pool import Job, work
 from outer.fleet.progress import Progress
 from outer.fleet.status import Row, status
-from outer.fleet.wish import Wish, cache_folder
+from outer.fleet.wish import cache_folder
 from outer.product import DESCRIPTOR, WAIVERS, load
+from outer.rollback.command import rollback
 from outer.run import run
 from outer.talk import Talk
 
 NOW = datetime.now(UTC)
 CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
 AIRLINES = "outer/contracts/output/airlines.v1.odcs.yaml"
-
-
-def wish(*places: Path, **more: Any) -> Wish:
-    return Wish(places=places, as_of=more.pop("as_of", NOW), jobs=1, quiet=True, **more)
 
 
 def rows(found: Sequence[Row]) -> dict[str, Row]:
@@ -77,6 +77,33 @@ def test_a_file_of_git_addresses_is_cloned_and_fetched_again(fleet: Path, tmp_pa
     assert (again.root / "outer/NOTES.md").is_file()
 
 
+def test_a_clone_is_found_whatever_it_is_called(fleet: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("data", "build"), start=1):
+        (fleet / f"product-000{number}").rename(fleet / name)
+    found = members((fleet,), tmp_path / "cache", Progress(quiet=True), jobs=1)
+    assert [m.name for m in found] == ["build", "data", "product-0003", "source-0000"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_folder_that_may_not_be_looked_into_is_a_red_row(fleet: Path) -> None:
+    closed = fleet / "product-0001"
+    closed.chmod(0)
+    try:
+        found = status(wish(fleet))
+    finally:
+        closed.chmod(0o755)
+    assert len(found.rows) == 4
+    assert [(row.product, row.gate) for row in found.red] == [("product-0001", "unreadable")]
+    assert "cannot be read" in found.red[0].reason
+
+
+def test_a_file_of_git_addresses_may_begin_with_a_mark_of_its_order_of_bytes(fleet: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "products.txt"
+    listed.write_bytes(b"\xef\xbb\xbf" + f"file://{fleet / 'product-0001'}\r\n".encode())
+    (one,) = members((listed,), tmp_path / "cache", Progress(quiet=True), jobs=1)
+    assert (one.name, one.broken) == ("product-0001", "")
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [("not an address", "no git address"), ("https://me:secret@git.example.com/a.git", "user name or password")],
@@ -103,6 +130,9 @@ def test_no_product_at_all_is_no_pass(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_place_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         status(wish(tmp_path / "nowhere"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="neither a folder nor a file"):
+        status(wish(tmp_path / "pipe"))
 
 
 def test_the_head_of_a_product_is_read_as_git_tells_it(fleet: Path) -> None:
@@ -115,6 +145,8 @@ def test_the_head_of_a_product_is_read_as_git_tells_it(fleet: Path) -> None:
     assert git.head(root) == told
     suite_repo.git(root, "worktree", "add", "--quiet", "-b", "side", str(fleet / "side"))
     assert git.head(fleet / "side") == told
+    assert git.head(root, "refs/heads/side") == git.head(fleet / "side", "refs/heads/main") == told
+    assert git.head(root, "refs/heads/nowhere") == ""
 
 
 # --- The worker processes ---------------------------------------------------------------------------------------------
@@ -150,7 +182,21 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(fleet: Path, tmp_path: 
     assert again.known(member) == {"kept": 1}
     assert again.known(other) is None
     assert Journal(tmp_path, "status", {"day": "tomorrow"}, fresh=False).known(member) is None
+    suite_repo.commit(member.root)  # the files are as they were, but what was refused for them may be fine now
+    assert again.known(member) is None
     assert Journal(tmp_path, "status", {"day": "today"}, fresh=True).known(member) is None
+
+
+@pytest.mark.parametrize(("fresh", "kept"), [(False, 2), (True, 0)])
+def test_what_a_stopped_run_has_seen_is_not_looked_at_again(
+    fleet: Path, fresh: bool, kept: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with wishes.fleet(wish(fleet)) as found:
+        looking = found.survey("status")
+        assert next(looking).member.name != next(looking).member.name
+        looking.close()
+    assert status(wish(fleet, quiet=False, fresh=fresh)).exit_code == PASS
+    assert (f"{kept} of 4 are done already" in capsys.readouterr().err) == bool(kept)
 
 
 def test_a_run_that_came_to_its_end_leaves_nothing_to_go_on_with(fleet: Path) -> None:
@@ -197,15 +243,23 @@ def test_one_broken_product_is_a_red_row_and_stops_nobody(fleet: Path) -> None:
     (fleet / "product-0001" / DESCRIPTOR).write_text("a: [\n")
     (fleet / "product-0002" / CONTRACT).unlink()
     (fleet / "product-0003" / ".copier-answers.yml").write_text("_commit: v0.1.0\nblueprint: [nonsense]\n")
+    lost = Path(shutil.copytree(fleet / "product-0003", fleet / "lost", symlinks=True))
+    shutil.rmtree(lost / "outer")
+    (lost / "outer").write_text("a file\n")
     found = status(wish(fleet))
     row = rows(found.rows)
     assert found.exit_code == FINDINGS
     assert row["source-0000"].state == "good"
     assert row["product-0001"].gate == "unreadable"
     assert "it is not YAML" in row["product-0001"].reason
+    assert row["lost"].reason.startswith("is not a data product: it has no folder outer/")
     assert row["product-0002"].state == "bad"
     assert row["product-0003"].state == "bad"
     assert all(row[f"product-000{n}"].reason for n in (1, 2, 3))
+    assert (row["product-0001"].facts.run.said, row["source-0000"].facts.run.said) == ("not known", "never")
+    judged = impact(wish(fleet / "lost", fleet / "source-0000"), policy="CON007").text(colour=False)
+    assert "1 could not be judged" in judged
+    assert "what mends it" not in judged
     quiet = found.text(colour=False, quiet=True)
     assert "source-0000" not in quiet
     assert "product-0003" in quiet
@@ -223,7 +277,7 @@ def test_drift_is_told_by_file(fleet: Path) -> None:
 def test_each_product_is_judged_by_the_release_that_it_is_pinned_to(fleet: Path, later: Path) -> None:
     updated = fleet / "product-0001"
     suite_repo.update(fleets.from_suite(updated, later), "v0.3.0")
-    found = status(wish(fleet, suite=str(later)))
+    found = status(wish(fleet, suite=later))
     row = rows(found.rows)
     assert found.newest == "v0.3.0"
     assert (row["product-0001"].facts.pin, row["product-0001"].lag) == ("v0.3.0", 0)
@@ -237,7 +291,8 @@ def test_a_product_that_nobody_here_can_judge_is_red(fleet: Path) -> None:
     edit(fleet / "product-0001/.copier-answers.yml", "_commit: v0.1.0", "_commit: v9.0.0")
     row = rows(status(wish(fleet)).rows)["product-0001"]
     assert (row.gate, row.state) == ("not judged", "bad")
-    assert "--suite" in row.reason or "no release of the suite" in row.reason
+    assert "the suite has no release `v9.0.0`" in row.reason
+    assert str(suite_repo.ROOT) not in row.reason
     assert row.facts.name == "product-0001"  # what can be read is still told
 
 
@@ -279,6 +334,40 @@ def test_a_failed_run_is_red(tmp_path: Path) -> None:
     told = facts.facts(facts.read(str(root), "local", NOW.isoformat()))
     assert told.run.state == "bad"
     assert "No room left." in told.run.said
+
+
+def test_a_product_that_was_rolled_back_asks_for_a_look(tmp_path: Path) -> None:
+    root = products.build_product(tmp_path / "tiny", service_levels=products.FRESH)
+    quiet = Talk(quiet=True)
+    first, _ = run(root, talk=quiet), run(root, talk=quiet)
+    made = rollback(root, environment="local", to=None, reason="rows are doubled", wait=10, talk=quiet)
+    assert made.restored == first.run_id
+    now = datetime.fromisoformat(made.finished) + timedelta(hours=2)
+    told = facts.facts(facts.read(str(root), "local", now.isoformat()))
+    assert (told.run.state, told.run.run_id) == ("warn", made.run_id)
+    assert told.run.said == "rolled back 2 h ago: rows are doubled"
+
+
+def test_a_receipt_that_nobody_can_read_is_red_and_named_from_the_root(tmp_path: Path) -> None:
+    root = products.build_product(tmp_path / "tiny")
+    receipt = run(root, talk=Talk(quiet=True))
+    path = root / f"data/local/versions/{receipt.run_id}/receipt.json"
+    path.chmod(0o644)
+    path.write_text('{"format": 2}')
+    told = facts.facts(facts.read(str(root), "local", NOW.isoformat()))
+    assert told.run.state == "bad"
+    assert told.run.said.startswith(f"data/local/versions/{receipt.run_id}/receipt.json: the receipt cannot be read")
+
+
+def test_published_data_that_are_gone_are_red(tmp_path: Path) -> None:
+    root = products.build_product(tmp_path / "tiny")
+    receipt = run(root, talk=Talk(quiet=True))
+    folder = root / f"data/local/versions/{receipt.run_id}"
+    folder.chmod(0o755)
+    (folder / "words.parquet").unlink()
+    told = facts.facts(facts.read(str(root), "local", receipt.finished))
+    assert told.run.state == "bad"
+    assert told.run.said == "published under 1 s ago, but words.parquet is gone since"
 
 
 def test_words_of_a_product_steer_no_terminal(fleet: Path) -> None:
@@ -335,6 +424,17 @@ def test_a_rule_that_everybody_keeps_would_fail_nobody(fleet: Path) -> None:
         impact(wish(fleet), policy="CON999")
 
 
+def test_a_draft_that_would_be_passed_over_is_refused(fleet: Path, tmp_path: Path) -> None:
+    (tmp_path / "_cost.yaml").write_text(fleets.COST_CENTRE)
+    with pytest.raises(UsageError, match="would be passed over"):
+        impact(wish(fleet), draft=tmp_path / "_cost.yaml")
+    with pytest.raises(UsageError, match="no file of a policy"):
+        impact(wish(fleet), draft=tmp_path / "nowhere.yaml")
+    (tmp_path / "cost.yaml").write_text("a: [\n")
+    with pytest.raises(UsageError, match=f"^{tmp_path}/cost.yaml:2: it is not YAML"):
+        impact(wish(fleet), draft=tmp_path / "cost.yaml")
+
+
 def test_since_when_is_the_commit_that_brought_it(fleet: Path) -> None:
     root = fleet / "product-0001"
 
@@ -381,13 +481,14 @@ def test_the_forecast_of_a_standard_equals_the_gate_after_the_update(fleet: Path
     for name in ("product-0003", "source-0000"):
         shutil.rmtree(fleet / name)
     before = suite_repo.contents(fleet)
-    found = impact(wish(fleet, suite=str(later)), standard="v0.3.0")
+    found = impact(wish(fleet, suite=later), standard="v0.3.0")
     assert suite_repo.contents(fleet) == before
     assert {hit.product: hit.word for hit in found.hits} == {"product-0001": "fails", "product-0002": "passes"}
-    assert found.hits[0].since == NOW.date().isoformat() or found.hits[0].since  # the commit that made the product
+    made = suite_repo.git(fleet / "product-0001", "log", "--format=%cs", "--max-parents=0").strip()
+    assert found.hits[0].since == made
     for hit in found.hits:
         suite_repo.update(hit.root, "v0.3.0")
-    row = rows(status(wish(fleet, suite=str(later))).rows)
+    row = rows(status(wish(fleet, suite=later)).rows)
     for hit in found.hits:
         assert row[hit.product].errors == len(hit.failing)
         if hit.failing:
@@ -429,6 +530,20 @@ def test_what_was_broken_before_fails_nothing(fleet: Path) -> None:
     assert found.exit_code == PASS
     assert {pin.fit for pin in found.pins} == {"broken before"}
     assert mesh(wish(fleet), producer=source, base="HEAD~1").exit_code == FINDINGS
+
+
+def test_what_was_broken_before_is_known_in_a_repository_of_many_products(fleet: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    for name in ("source-0000", "product-0001"):
+        shutil.copytree(fleet / name, both / "teams" / name, ignore=shutil.ignore_patterns(".git"))
+    source = both / "teams/source-0000"
+    suite_repo.start(both)
+    edit(source / AIRLINES, "- name: name\n", "- name: airline\n")
+    assert mesh(wish(both), producer=source, base="HEAD").exit_code == FINDINGS
+    suite_repo.commit(both)
+    assert {pin.fit for pin in mesh(wish(both), producer=source, base="HEAD").pins} == {"broken before"}
+    with pytest.raises(UsageError, match=r"--base `nowhere`: .* not a valid object name"):
+        mesh(wish(both), producer=source, base="nowhere")
 
 
 def test_a_port_that_its_producer_has_given_up_breaks_its_consumers(fleet: Path) -> None:
@@ -479,3 +594,36 @@ def test_nothing_to_compare_is_no_pass(fleet: Path) -> None:
         mesh(wish(fleet / "product-0001", fleet / "product-0002"))
     with pytest.raises(UsageError, match="--base"):
         mesh(wish(fleet), base="HEAD")
+
+
+# --- For machines -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("status", []), ("impact", ["--policy", "CON007"]), ("mesh", []),
+        ("update", ["--suite", "LATER", "--to", "v0.2.0", "--dry-run"]),
+    ],
+)  # fmt: skip
+def test_machines_get_every_key_that_the_reference_names(
+    command: str, more: list[str], fleet: Path, later: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command == "impact":
+        edit(fleet / "product-0001" / CONTRACT, "  - property: retention", "  - property: keeping")
+    words = [str(later) if word == "LATER" else word for word in more]
+    assert main(["fleet", command, str(fleet), *words, "--format", "json", "--quiet", "--jobs", "1"]) in (0, 1)
+    told = json.loads(capsys.readouterr().out)
+    assert told["format"] == 1
+    reference = (suite_repo.ROOT / "docs/reference/fleet.md").read_text(encoding="utf-8")
+    section = reference.split(f"\n## {command}\n")[1].split("\n## ")[0]
+    inside: list[object] = [told]
+    for line in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", line):
+            group, _, key = name.removesuffix("[]").rpartition(".")
+            if group:
+                inside = told[group.removesuffix("[]")]
+            elif not name.startswith("."):
+                inside = [told]
+            assert inside, f"{name}: there is nothing to look at"
+            assert all(key in one for one in inside), f"{name} is not there"  # type: ignore[operator]

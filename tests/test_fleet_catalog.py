@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,22 +14,18 @@ import pytest
 
 import fleets
 from browser import Browser, View, browser, chromium
+from fleets import wish
 from outer.errors import FINDINGS, PASS, UsageError
 from outer.fleet.catalog import catalog
 from outer.fleet.catalog.graph import Node, draw
 from outer.fleet.lineage import layers
 from outer.fleet.status import status
 from outer.fleet.statuspage import write
-from outer.fleet.wish import Wish
 from outer.product import DESCRIPTOR
 
 HOSTILE = '</script><script>window.hit=1</script><img src=x onerror="window.hit=1"> \u202e\'\\"&amp;'
 
 needs_browser = pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")
-
-
-def wish(*places: Path, environment: str = "local") -> Wish:
-    return Wish(places=places, as_of=datetime.now(UTC), environment=environment, jobs=1, quiet=True)
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +38,7 @@ def site(_fleet: Path, _rendered: Path, tmp_path_factory: pytest.TempPathFactory
         fleets.member(clones / name, _rendered, name, "retail" if number >= 10 else "aviation", source)
     hostile = fleets.member(clones / "hostile", _rendered, "product-0099", "retail", "source-0010")
     fleets.edit(hostile / DESCRIPTOR, lambda value: _hostile(value))
+    (clones / "product-0005/data/local/receipts/one-that-nobody-can-read.json").mkdir(parents=True)
     (clones / "broken/outer").mkdir(parents=True)
     (clones / "broken" / DESCRIPTOR).write_text("a: [\n")
     target = clones.parent / "site"
@@ -86,6 +82,11 @@ def fill(view: View, field: str, value: str) -> None:
 def search(view: View, words: str) -> list[str]:
     fill(view, "search", words)
     return shown(view)
+
+
+def words(page: Path) -> str:
+    """What stands on the page, without its tags."""
+    return " ".join(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")).split())
 
 
 def press(chrome: Browser, view: View, key: str, text: str = "") -> None:
@@ -140,6 +141,26 @@ def test_a_catalogue_is_replaced_whole_and_nothing_else_is(fleet: Path, tmp_path
     with pytest.raises(UsageError, match="is no catalogue"):
         catalog(wish(fleet), other)
     assert (other / "thesis.txt").read_text() == "years of work\n"
+
+
+def test_a_page_does_not_call_unpublished_what_nobody_can_know(fleet: Path, tmp_path: Path) -> None:
+    receipt = fleet / "product-0001/data/local/receipts/20260101T000000Z-000000.json"
+    receipt.parent.mkdir(parents=True)
+    receipt.write_text("{")
+    catalog(wish(fleet), tmp_path / "site")
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "site/products").iterdir()}
+    one, other = pages["aviation-product-0001"], pages["aviation-product-0002"]
+    assert "Nobody can say what is published" in one
+    assert "data/local/receipts/20260101T000000Z-000000.json: the receipt cannot be read" in one
+    for false in ("Not published yet", "not published", "Nothing is published yet", "Nothing has been published here"):
+        assert false not in one
+        assert false in other
+    for path in (tmp_path / "site").rglob("*.*"):
+        assert str(fleet) not in path.read_text(encoding="utf-8"), f"{path.name} tells of this machine"
+    catalog(wish(fleet, environment="moon"), tmp_path / "site")
+    page = (tmp_path / "site/products/aviation-product-0002.html").read_text(encoding="utf-8")
+    assert "no server for the environment" in page
+    assert "Not published yet" not in page
 
 
 def test_products_of_one_name_get_a_page_each(fleet: Path, tmp_path: Path) -> None:
@@ -246,15 +267,19 @@ def test_a_product_page_shows_its_neighbours_and_leads_back(site: Path, chrome: 
     view = opened(chrome, site / "products/aviation-source-0000.html")
     assert view.evaluate("document.querySelectorAll('#near .box').length") == 1 + 1 + 9
     assert view.evaluate("document.querySelector('header a').getAttribute('href')") == "../index.html"
+    assert "What 1 product reads nobody can say: broken." in words(site / "lineage.html")
+    assert "is read by none" not in words(site / "lineage.html")
     broken = opened(chrome, site / "products/broken.html")
     assert "it is not YAML" in broken.evaluate("document.body.textContent")
 
 
 @needs_browser
 def test_without_scripts_and_on_a_phone_everything_is_there(site: Path, chrome: Browser) -> None:
-    for page in ("index.html", "lineage.html"):
-        view = opened(chrome, site / page, script=False)
-        assert view.complaints == []
+    view = opened(chrome, site / "index.html", script=False)
+    assert len(shown(view)) == 14
+    assert view.evaluate("document.getElementById('tools').offsetParent") is None
+    view = opened(chrome, site / "lineage.html", script=False)
+    assert view.evaluate("document.querySelectorAll('#mesh .box').length") == 13 + 2
     view = opened(chrome, site / "index.html", width=390)
     assert view.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,12 @@ import pytest
 
 import fleets
 import suite_repo
+from fleets import wish
 from outer.errors import FINDINGS, PASS, UsageError
+from outer.fleet import update as updating
 from outer.fleet.update import Step, update
-from outer.fleet.wish import Wish
 
 BRANCH = "standard/v0.2.0"
-
-
-def wish(*places: Path, suite: Path) -> Wish:
-    return Wish(places=places, as_of=datetime.now(UTC), suite=str(suite), jobs=1, quiet=True)
 
 
 def steps(*places: Path, suite: Path, to: str = "v0.2.0", **more: Any) -> dict[str, Step]:
@@ -149,6 +145,22 @@ def test_what_was_done_before_is_not_done_again(ready: Path, later: Path) -> Non
     assert {one.outcome for one in again.values()} == {"clean"}
 
 
+def test_a_branch_that_was_deleted_after_a_stopped_run_is_made_again(
+    ready: Path, later: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:  # what a run that is killed leaves: its journal
+        stopped.setattr(updating.Journal, "close", lambda journal: None)
+        first = steps(ready, suite=later)
+    suite_repo.git(ready / "product-0001", "branch", "-D", BRANCH)
+    suite_repo.git(ready / "product-0002", "commit", "--quiet", "--allow-empty", "--message", "Go on")
+    again = steps(ready, suite=later)
+    for name in ("product-0003", "source-0000"):
+        assert again[name] == first[name]
+    assert again["product-0001"].outcome == "clean"
+    assert suite_repo.git(ready / "product-0001", "rev-parse", BRANCH).strip() == again["product-0001"].commit
+    assert again["product-0002"].outcome == "refused"  # its branch does not begin where the product stands now
+
+
 def test_a_branch_of_somebody_else_is_left_alone(ready: Path, later: Path) -> None:
     product = ready / "product-0001"
     suite_repo.git(product, "branch", BRANCH)
@@ -188,6 +200,28 @@ def test_the_texts_of_pull_requests_are_written(ready: Path, later: Path, tmp_pa
     text = (tmp_path / "bodies/product-0001.md").read_text(encoding="utf-8")
     assert "From `v0.1.0` to `v0.3.0`" in text
     assert "- `SECURITY.md`" in text
+
+
+def test_each_pull_request_has_a_text_of_its_own(ready: Path, later: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("a/b", "a-b", "A-B"), start=1):
+        (ready / name).parent.mkdir(exist_ok=True)
+        (ready / f"product-000{number}").rename(ready / name)
+    steps(ready, suite=later, bodies=tmp_path / "new" / "bodies")
+    assert len(list((tmp_path / "new" / "bodies").glob("*.md"))) == 4
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="bodies"):
+        update(wish(ready, suite=later), to="v0.3.0", bodies=tmp_path / "file" / "bodies")
+    assert "v0.3.0" not in suite_repo.git(ready / "a/b", "branch", "--list")
+
+
+def test_every_reason_is_told_in_full_however_narrow_the_terminal(ready: Path, later: Path) -> None:
+    (ready / "product-0001/notes.txt").write_text("not committed\n")
+    shutil.rmtree(ready / "product-0002/.git")
+    said = update(wish(ready, suite=later), to="v0.2.0", dry_run=True).text(colour=False, width=60)
+    assert "product-0001: the working tree has changes that are not committed: `notes.txt`. Commit them or" in said
+    assert "product-0002" in said
+    assert "is not in a git repository. `git init`" in said
+    assert "4 products to v0.2.0: 2 clean, 2 refused (nothing was changed)" in said
 
 
 def test_what_makes_no_sense_is_refused(ready: Path, later: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 import suite_repo
 from outer.daytwo import edit
 from outer.errors import NothingChecked, UsageError
-from outer.migrate import Example, Migration, Seeds, known, plan, planning, write
+from outer.migrate import Example, Migration, Seeds, known, plan, planning, serve, write
 from outer.migrate.rewrite import remove, rename
 from outer.product import DESCRIPTOR, INNER, WAIVERS
 from outer.yamledit import CannotEdit, replace
@@ -101,6 +103,26 @@ def test_a_module_that_is_no_migration_stops_the_command(
             known()
     finally:
         known.cache_clear()
+
+
+def test_a_migration_that_prints_does_not_disturb_the_program_that_asks(
+    product: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = planning.import_module("outer.migrate.migrations")
+    (tmp_path / "talkative.py").write_text(
+        "from outer.migrate import Example, Migration\n"
+        "MIGRATION = Migration('0.2.0', 'It talks.', 'So.', lambda seeds: print('look'), (Example('a', 'b', 'c'),))\n"
+    )
+    monkeypatch.setattr(package, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"product": str(product)}) + "\n"))
+    known.cache_clear()
+    try:
+        assert serve.main() == 0
+    finally:
+        known.cache_clear()
+    said = capsys.readouterr()
+    assert [json.loads(line).get("ok") for line in said.out.splitlines()] == [None, True]
+    assert "look" in said.err
 
 
 # --- On a product ----------------------------------------------------------------------------------
@@ -258,6 +280,7 @@ def test_the_command_shows_a_diff_first_and_writes_when_asked(old: Path) -> None
 
 
 def test_the_diff_is_one_that_git_applies(old: Path) -> None:
+    change(old, OLD, f"# a sign\u2028# that ends no line for git\n{OLD}")
     shown = outer(old, "migrate").stdout
     suite_repo.commit(old)
     subprocess.run(["git", "apply", "-"], cwd=old, input=shown.encode(), check=True)

@@ -19,12 +19,13 @@ import pytest
 import yaml
 
 import suite_repo
+from inners import call, program
 from outer.product import ANSWERS
 from suite_repo import ROOT, contents
 
 BLUEPRINTS = sorted(path.parent.name for path in ROOT.glob("blueprints/*/blueprint.yml"))
 PIECES = ROOT / "blueprints" / ".orchestration"
-ORCHESTRATORS = [choice for choice in suite_repo.questions()["orchestration"]["choices"].values() if choice != "none"]
+ORCHESTRATORS = [choice for choice in suite_repo.choices(suite_repo.questions()["orchestration"]) if choice != "none"]
 FOLDER = "inner/orchestration/"
 CONTRACT = "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
 
@@ -308,25 +309,12 @@ open(p, "w").write(text.replace(wanted, ".with_columns(cancelled=pl.lit(-1))" + 
 """Makes the workload write data that break the contract."""
 
 
-def call(command: list[str | Path], cwd: Path, code: int = 0, **environment: str) -> str:
-    """All that `command` prints; it has to end with `code`."""
-    own = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    done = subprocess.run(
-        command, cwd=cwd, env=own | environment, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert done.returncode == code, f"{command}:\n{done.stdout}"
-    return done.stdout
-
-
-def installed(suite: Path, folder: Path, orchestrator: str) -> tuple[Path, Path]:
-    """A product with `orchestrator`, and the folder of the programs of its lock."""
+def installed(suite: Path, folder: Path, orchestrator: str) -> Path:
+    """A product with `orchestrator`, and with the programs of its lock."""
     product = suite_repo.start(suite_repo.render(folder / "product", suite, orchestration=orchestrator))
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else "uv"
-    call([uv, "sync", "--frozen", "--quiet"], product / FOLDER)
+    call(["uv", "sync", "--frozen", "--quiet"], product / FOLDER)
     assert suite_repo.git(product, "status", "--porcelain") == ""
-    return product, product / FOLDER / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    return product
 
 
 def current(product: Path) -> dict[str, Any]:
@@ -336,27 +324,27 @@ def current(product: Path) -> dict[str, Any]:
 
 @pytest.mark.heavy
 def test_airflow_runs_the_product_and_never_tries_broken_data_again(suite: Path, tmp_path: Path) -> None:
-    product, programs = installed(suite, tmp_path, "airflow")
+    product = installed(suite, tmp_path, "airflow")
     folder = product / FOLDER
     environment = {
         "AIRFLOW_HOME": str(folder / ".airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
-    airflow = programs / "airflow"
+    airflow = program(folder, "airflow")
     call([airflow, "db", "migrate"], folder, **environment)
     listed = call([airflow, "dags", "list", "--local"], folder, **environment)
     assert re.findall(r"^(\S+) +\| +(\S+)", listed, re.MULTILINE)[1:] == [
         ("flight-punctuality", str(folder / "dag.py"))
     ]
     test: list[str | Path] = [airflow, "dags", "test", "flight-punctuality", "-f", folder / "dag.py"]
-    said = call(test, folder, **environment)
+    said = call(test, folder, both=True, **environment)
     assert "state=success" in said
     receipt = current(product)
     assert receipt["outcome"] == "published"
     assert receipt["run_id"] in said
     call([sys.executable, "-c", BROKEN], product)
-    said = call(test, folder, code=1, **environment)
+    said = call(test, folder, code=1, both=True, **environment)
     assert "AirflowFailException: output port `carrier_punctuality` is not as the contract says" in said
     assert "minimum:cancelled" in said
     assert "up_for_retry" not in said
@@ -383,17 +371,17 @@ print(json.dumps({
 
 @pytest.mark.heavy
 def test_dagster_runs_the_product_and_never_tries_broken_data_again(suite: Path, tmp_path: Path) -> None:
-    product, programs = installed(suite, tmp_path, "dagster")
+    product = installed(suite, tmp_path, "dagster")
     folder, home = product / FOLDER, tmp_path / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     environment = {"DAGSTER_HOME": str(home)}
     assert "All code locations passed validation" in call(
-        [programs / "dagster", "definitions", "validate"], folder, **environment
+        [program(folder, "dagster"), "definitions", "validate"], folder, both=True, **environment
     )
 
     def materialize() -> dict[str, Any]:
-        said = call([programs / "python", "-c", MATERIALIZE], folder, **environment)
+        said = call([program(folder, "python"), "-c", MATERIALIZE], folder, **environment)
         found: dict[str, Any] = json.loads(said.splitlines()[-1])
         return found
 

@@ -703,7 +703,7 @@ PROBE = """
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[browser.Browser]:
     program = browser.chromium()
     if program is None:

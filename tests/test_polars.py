@@ -6,11 +6,7 @@ The object storage is a server of this machine that speaks S3; the test starts a
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -23,9 +19,9 @@ import yaml
 from polars.testing import assert_frame_equal
 
 import suite_repo
+from inners import call, free_port, install, program
 from products import outer
 
-INNER = suite_repo.ROOT / "blueprints" / "polars" / "inner"
 SAMPLES = suite_repo.ROOT / "template" / "outer" / "samples"
 PORT = "carrier_punctuality"
 MOTO = "moto[server]>=5.1,<6"
@@ -36,23 +32,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def inner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The blueprint's project, installed from its lock with the library for Delta."""
-    folder = tmp_path_factory.mktemp("polars") / "inner"
-    shutil.copytree(INNER, folder, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".*_cache"))
-    call([uv(), "sync", "--frozen", "--quiet", "--group", "delta"], folder)
-    return folder
-
-
-def uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else "uv"
-
-
-def call(command: list[str | Path], cwd: Path, **environment: str) -> str:
-    """What `command` prints."""
-    own = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    done = subprocess.run(command, cwd=cwd, env=own | environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return install("polars", tmp_path_factory.mktemp("polars"), "--group", "delta")
 
 
 def build(inner: Path, folder: Path, inputs: Mapping[str, str], *, form: str = "parquet", **environment: str) -> Path:
@@ -65,8 +45,8 @@ def build(inner: Path, folder: Path, inputs: Mapping[str, str], *, form: str = "
         "quarantine": {},
     }
     (folder / "ports.json").write_text(json.dumps(ports))
-    python = inner / (".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
-    call([python, "-m", "pipeline", PORT], inner, PORTS_FILE=str(folder / "ports.json"), **environment)
+    told = {"PORTS_FILE": str(folder / "ports.json"), **environment}
+    call([program(inner, "python"), "-m", "pipeline", PORT], inner, **told)
     return output
 
 
@@ -74,7 +54,7 @@ LOCAL = {name: str(SAMPLES / f"{name}.parquet") for name in ("flights", "airline
 
 
 def test_its_own_tests_pass_with_every_format(inner: Path) -> None:
-    said = call([uv(), "run", "--no-sync", "pytest", "-q", "-p", "no:cacheprovider"], inner)
+    said = call(["uv", "run", "--no-sync", "pytest", "-q", "-p", "no:cacheprovider"], inner)
     assert "passed" in said
     assert "skipped" not in said
 
@@ -111,8 +91,7 @@ def promised(contract: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_its_schemas_have_the_rules_of_the_contracts(inner: Path, product: Path) -> None:
-    python = inner / (".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
-    schemas = json.loads(call([python, "-c", RULES], inner))
+    schemas = json.loads(call([program(inner, "python"), "-c", RULES], inner))
     contracts = product / "outer" / "contracts"
     inputs = {name: promised(contracts / "input" / f"{name}.v1.odcs.yaml") for name in ("flights", "airlines")}
     # Where they differ on purpose: a year that a date can hold; and airlines twice are no matter of rows.
@@ -175,12 +154,10 @@ def test_a_delta_port_holds_the_rows_types_and_order_of_a_parquet_port(inner: Pa
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A server that speaks S3, with the bucket `deliveries`; the environment that leads there."""
     folder = tmp_path_factory.mktemp("moto")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     # In an environment of its own: it is a web application with sixty dependencies.
-    command = [uv(), "run", "--no-project", "--with", MOTO, "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    command = ["uv", "run", "--no-project", "--with", MOTO, "moto_server", "-H", "127.0.0.1", "-p", str(port)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -207,11 +184,10 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 def test_ports_in_object_storage_give_the_same_bytes_as_files(
     inner: Path, bucket: Mapping[str, str], tmp_path: Path
 ) -> None:
-    python = inner / (".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
     upload = "import sys, polars as pl; pl.read_parquet(sys.argv[1]).write_parquet(sys.argv[2])"
     inputs = {name: f"s3://deliveries/2013 complete/{name}.parquet" for name in LOCAL}
     for name, file in LOCAL.items():
-        call([python, "-c", upload, file, inputs[name]], inner, **bucket)
+        call([program(inner, "python"), "-c", upload, file, inputs[name]], inner, **bucket)
     (tmp_path / "files").mkdir()
     (tmp_path / "bucket").mkdir()
     wanted = build(inner, tmp_path / "files", LOCAL).read_bytes()

@@ -116,6 +116,7 @@ def test_a_declared_policy_may_be_a_draft_or_retired(key: str, stage: Stage, tmp
         ({"condition": {"eval": "1"}}, "condition"),
         ({"condition": {"absent": True, "equals": 1}}, "condition"),
         ({"condition": {"matches": "("}}, "pattern"),
+        ({"condition": {"matches": "(?=a)a"}}, "pattern"),
         ({"condition": {"min_length": -1}}, "min_length"),
         ({"enforced_from": "2030-02-31"}, "2030-02-31"),
         ({"enforced_from": 20300101}, "enforced_from"),
@@ -219,6 +220,11 @@ def test_a_condition_is_kept_by_what_it_says_and_by_nothing_else(
     assert not any(holds(condition, value) for value in broken)
 
 
+def test_a_condition_takes_linear_time_whatever_the_text_is() -> None:
+    """With Python's own engine this one would take longer than the universe has existed."""
+    assert not holds({"matches": "(a+)+"}, "a" * 10_000 + "b")
+
+
 @pytest.mark.parametrize("scope", ["input port", "output port", "contract", "output contract", "column", "inner"])
 def test_a_policy_judges_every_object_of_its_scope(scope: str, product: Path, tmp_path: Path) -> None:
     changes = {
@@ -268,9 +274,12 @@ def test_list_takes_families_and_stages_and_writes_json(capsys: pytest.CaptureFi
         (("explain",), 2),
         (("explain", "CON999"), 2),
         (("list", "CON001"), 2),
+        (("explain", "CON003", "--family", "CON"), 2),
+        (("test", "--family", "OWN", "--stage", "grace"), 2),
+        (("test", "--family", "OWN", "--format", "json"), 2),
     ],
 )
-def test_what_does_not_exist_is_never_an_empty_answer(
+def test_what_does_not_exist_or_makes_no_sense_is_never_an_empty_answer(
     arguments: tuple[str, ...], expected: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run(capsys, *arguments)

@@ -18,6 +18,9 @@ from outer.prove import Trial, values
 from outer.run import run
 from outer.talk import Talk
 from products import COLUMNS, FRESH, build_product, column, outer
+from test_audit_custom import Install, install
+
+__all__ = ["install"]
 
 QUIET = Talk(quiet=True)
 
@@ -175,6 +178,64 @@ def test_the_proof_is_there_for_machines_and_changes_nothing(tmp_path: Path) -> 
     assert told["passed"] is True
     assert told["ports"][0]["share"] == 1
     assert {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()} == before
+
+
+def test_what_cannot_be_read_proves_nothing(tmp_path: Path) -> None:
+    root = published(tmp_path)
+    data = root / "data" / "local" / "current" / "words.parquet"
+    kept = data.read_bytes()
+    for content in (b"no Parquet", kept[: len(kept) // 2]):
+        data.write_bytes(content)
+        with pytest.raises(NothingChecked, match="`words` cannot be read"):
+            prove.prove(root, talk=QUIET)
+    data.unlink()
+    done = outer(root, "verify", "--prove")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+
+
+def test_a_contract_that_has_gone_on_since_is_no_defect_of_the_program(tmp_path: Path) -> None:
+    root = published(tmp_path)
+    more = (*COLUMNS, column("day", "DATE", logicalTypeOptions={"minimum": "2020-01-01"}))
+    levels = [{"property": "freshness", "value": 1, "unit": "d", "element": name} for name in ("day", "word")]
+    build_product(root, columns=more, service_levels=levels)
+    found = trials(root)
+    for rule in ("columns", "type:day", "sla:freshness", "sla:freshness#2"):
+        assert found[rule].outcome == "cannot be tried", rule
+    assert found["primaryKey"].proved
+
+
+def test_a_rule_that_only_holds_for_many_rows_is_tried_on_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove, "ROWS", 10)
+    many = {"name": "many", "type": "library", "metric": "rowCount", "mustBeGreaterThan": 15}
+    up = column("up", "BIGINT", relationships=[{"to": "words.id"}])
+    rows = "SELECT *, 19 - id AS up FROM '{INPUT}'"
+    found = trials(published(tmp_path, rows, columns=(*COLUMNS, up), quality=[many]))
+    assert found["quality:many"].outcome == "bites"
+    assert found["relationships:up"].outcome == "bites"
+
+
+def test_a_relationship_to_an_input_is_tried(tmp_path: Path) -> None:
+    linked = {**COLUMNS[0], "relationships": [{"to": "source.id"}]}
+    assert trials(published(tmp_path, columns=(linked, *COLUMNS[1:])))["relationships:id"].proved
+
+
+def test_a_rule_of_an_installed_engine_is_tried_by_asking_it(tmp_path: Path, install: Install) -> None:
+    install(
+        "import duckdb\n"
+        "def engine(clause, data):\n"
+        "    seen.append(data)\n"
+        "    bad = duckdb.sql(f\"FROM '{data.path}' WHERE share > id\").fetchall()\n"
+        "    assert not bad or clause['implementation'] != 'stops'\n"
+        "    failed = bad and clause['implementation'] == 'bites'\n"
+        "    return Result('', 'failed' if failed else 'passed', 'inner')\n"
+    )
+    kinds = ("bites", "blind", "stops")
+    rules = [{"type": "custom", "name": kind, "engine": "words", "implementation": kind} for kind in kinds]
+    found = trials(published(tmp_path, quality=rules))
+    assert found["quality:bites"].proved
+    assert found["quality:blind"].outcome == "survives"
+    assert found["quality:stops"].outcome == "survives"  # an engine that stops has found nothing
 
 
 @pytest.mark.slow

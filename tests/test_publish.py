@@ -18,10 +18,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from beside import readers
+from beside import kill, readers
 from outer import fingerprint, receipt
 from outer.errors import UsageError
-from outer.publish import KEEP, Area, locked, new_run_id, prune, recover, switch
+from outer.lock import locked
+from outer.publish import KEEP, Area, new_run_id, prune, recover, switch
 from outer.receipt import Receipt
 from outer.run import run
 from outer.talk import Talk
@@ -91,25 +92,8 @@ class Killed:
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
-        assert process.stderr is not None
-        os.set_blocking(process.stderr.fileno(), False)
-        said = b""
-        began: float | None = None if words else time.monotonic()
-        while process.poll() is None:
-            said += process.stderr.read() or b""
-            if began is None and words.encode() in said:
-                began = time.monotonic()
-            if began is not None and time.monotonic() - began >= delay:
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.0005)
-        process.wait()
-        os.set_blocking(process.stderr.fileno(), True)
-        # Not to its end: an orphaned workload does not hold this pipe, but nothing depends on that here.
-        said += process.stderr.read()
-        process.stderr.close()
+        self.phase = self._phase(kill(process, words.encode(), delay))
         self.was_killed = process.returncode == -signal.SIGKILL
-        self.phase = self._phase(said.decode())
 
     @staticmethod
     def _phase(said: str) -> str:
@@ -226,7 +210,7 @@ def test_runs_at_the_same_time_take_turns_and_never_mix(tmp_path: Path) -> None:
 
 def test_a_run_that_may_not_wait_says_who_is_in_its_way(tmp_path: Path) -> None:
     root = stamped_product(tmp_path)
-    with locked(area(root), "20300101T000000Z-abcdef", 0, Talk(quiet=True)):
+    with locked(area(root).root, "20300101T000000Z-abcdef", 0, Talk(quiet=True)):
         refused = outer(root, "run", "--wait", "0")
     assert refused.returncode == 2
     assert f"run 20300101T000000Z-abcdef, process {os.getpid()}" in refused.stderr
@@ -273,6 +257,19 @@ def test_versions_do_not_go_because_a_link_or_a_receipt_was_lost(tmp_path: Path)
     home.current.unlink()
     recover(home)
     assert sorted(p.name for p in home.versions.iterdir()) == sorted(made)
+    made += [quietly(root).run_id for _ in range(2)]
+    assert sorted(p.name for p in home.versions.iterdir()) == sorted(made[-KEEP:])
+
+
+def test_evidence_that_could_not_be_filed_is_told_even_when_quiet(tmp_path: Path) -> None:
+    root = stamped_product(tmp_path)
+    quietly(root)
+    shutil.rmtree(area(root).receipts)
+    area(root).receipts.touch()
+    done = outer(root, "run", "-q")
+    assert done.returncode == 0
+    assert "the receipt was not filed" in done.stderr
+    assert published(root) == Path(done.stdout.splitlines()[0]).parent.resolve().name
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link elsewhere"])
@@ -296,6 +293,38 @@ def test_a_current_that_is_not_ours_is_refused_and_not_touched(tmp_path: Path, k
     assert kind != "folder" or (home.current / "precious.parquet").read_text() == "precious"
     assert (home.root / "staging" / "mine").exists()
     assert outer(root, "verify").returncode == 2
+
+
+@pytest.mark.parametrize("command", [("run",), ("rollback", "--reason", "x")])
+def test_a_folder_in_which_another_product_is_published_is_refused_and_not_touched(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    root = stamped_product(tmp_path / "product")
+    made = [quietly(root).run_id for _ in range(2)]
+    other = stamped_product(tmp_path / "other")
+    descriptor = other / "outer/data-product.odps.yaml"
+    descriptor.write_text(descriptor.read_text().replace("dp:test:tiny", "dp:test:other"))
+    (other / "outer/standard.yaml").write_text("contract: {keep_versions: 1}\n")
+    refused = outer(other, *command, DATA_ROOT=str(root / "data"))
+    assert refused.returncode == 2
+    assert "publishes another product, `urn:dmb:dp:test:tiny:1`" in refused.stderr
+    assert published(root) == made[-1]
+    assert sorted(p.name for p in area(root).versions.iterdir()) == made
+    assert sorted(p.stem for p in area(root).receipts.iterdir()) == made
+
+
+@pytest.mark.parametrize("command", [("run",), ("verify",), ("rollback", "--list")])
+def test_a_file_where_the_folder_of_the_data_should_be_is_one_clear_error(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    root = stamped_product(tmp_path)
+    (root / "data").mkdir()
+    (root / "data/local").write_text("precious")
+    refused = outer(root, *command)
+    assert refused.returncode == 2
+    assert f"{root / 'data/local'}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert (root / "data/local").read_text() == "precious"
 
 
 def test_a_switch_that_fails_leaves_the_old_version(tmp_path: Path) -> None:

@@ -134,6 +134,35 @@ def test_a_rollback_turns_the_views_back_also_when_the_old_table_is_gone(root: P
     assert verify(root, talk=silent()).passed
 
 
+def test_a_rollback_that_the_database_refuses_changes_nothing(
+    root: Path, base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second = ran(root).run_id, ran(root).run_id
+    monkeypatch.setattr(postgres, "PATIENCE", 0.5)
+    area = Area(root / "data/local")
+    receipts = sorted(area.receipts.iterdir())
+    with psycopg.connect() as reader:
+        reader.execute("SELECT count(*) FROM shop.words")
+        with pytest.raises(RunFailed, match="a transaction that does not end"):
+            back(root)
+    assert shown(base) == second
+    assert area.published() == area.versions / second
+    assert sorted(area.receipts.iterdir()) == receipts
+    assert verify(root, talk=silent()).notes == ()
+
+
+def test_variables_may_say_where_the_database_is(root: Path, base: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", "shop")
+    for path in (root / "outer/contracts/output").iterdir():
+        text = path.read_text().replace('"127.0.0.1"', '"${SHOP_HOST:-127.0.0.1}"')
+        path.write_text(text.replace('"schema": "shop"', '"schema": "${SHOP}"'))
+    assert ran(root).run_id == shown(base)
+    assert verify(root, talk=silent()).passed
+    monkeypatch.delenv("SHOP")
+    with pytest.raises(UsageError, match="SHOP is not set"):
+        ran(root)
+
+
 def test_data_that_break_their_contract_never_reach_the_database(root: Path, base: Any) -> None:
     good = ran(root).run_id
     (root / "inner/job.py").write_text(
@@ -153,6 +182,46 @@ def test_a_column_more_is_published_too(root: Path, base: Any, server: Server) -
     assert base.execute("SELECT DISTINCT extra FROM shop.words").fetchall() == [(1,)]
 
 
+def test_what_others_have_built_upon_a_view_is_not_taken_from_them(root: Path, base: Any, server: Server) -> None:
+    good = ran(root).run_id
+    base.execute("CREATE VIEW shop.report AS SELECT count(*) AS n FROM shop.words")
+    more = (column("extra", "BIGINT"), *COLUMNS)
+    product(server, root, columns=more, job=STAMPED.replace("SELECT id", "SELECT 1::BIGINT AS extra, id"))
+    with pytest.raises(RunFailed, match=r"view shop.words because other objects depend on it"):
+        ran(root)
+    assert shown(base) == good == str(Area(root / "data/local").require("local").name)
+    assert base.execute("SELECT n FROM shop.report").fetchall() == [(20,)]
+
+
+def test_a_newer_major_is_published_beside_the_older_one(base: Any, server: Server, tmp_path: Path) -> None:
+    root = product(server, tmp_path, outputs=["words"])
+    ran(root)
+    contracts = root / "outer/contracts/output"
+    newer = json.loads((contracts / "words.v1.odcs.yaml").read_text()) | {"version": "2.0.0"}
+    newer["schema"][0]["name"] = "words_v2"
+    (contracts / "words.v2.odcs.yaml").write_text(json.dumps(newer, indent=2))
+    path = root / "outer/data-product.odps.yaml"
+    descriptor = json.loads(path.read_text())
+    descriptor["outputPorts"].append(descriptor["outputPorts"][0] | {"version": "2.0.0"})
+    path.write_text(json.dumps(descriptor, indent=2))
+    made = [ran(root).run_id for _ in range(3)]
+    for view in ("words", "words_v2"):
+        assert base.execute(f"SELECT DISTINCT word FROM shop.{view}").fetchall() == [(made[-1],)]
+    assert len(base.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'shop'").fetchall()) == 6
+    assert verify(root, talk=silent()).passed
+
+
+def test_a_view_of_another_product_is_not_replaced(root: Path, base: Any, server: Server, tmp_path: Path) -> None:
+    good = ran(root).run_id
+    other = product(server, tmp_path / "other")
+    for path in (other / "outer").rglob("*.yaml"):
+        path.write_text(path.read_text().replace("test:tiny", "test:other"))
+    with pytest.raises(RunFailed, match="was not made by `outer run` of this product"):
+        ran(other)
+    assert shown(base) == good
+    assert ran(root).run_id == shown(base)
+
+
 def test_a_table_of_somebody_else_is_not_replaced(root: Path, base: Any) -> None:
     base.execute("CREATE TABLE shop.more_words (precious int); INSERT INTO shop.more_words VALUES (7)")
     with pytest.raises(RunFailed, match="was not made by `outer run`"):
@@ -166,6 +235,13 @@ def test_a_table_of_somebody_else_is_not_replaced(root: Path, base: Any) -> None
 def test_a_database_that_does_not_answer_leaves_what_is_published(
     root: Path, base: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    job = root / "inner/job.py"
+    job.write_text(job.read_text() + "Path('worked').touch()\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("PGPASSWORD", "wrong")
+        with pytest.raises(RunFailed, match="postgres://"):
+            ran(root)
+        assert not (root / "inner/worked").exists(), "it is told before the work"
     good = ran(root).run_id
     with monkeypatch.context() as patch:
         patch.setenv("PGPASSWORD", "wrong")

@@ -14,7 +14,9 @@ import pytest
 
 from outer import receipt
 from outer.errors import OuterError, RunFailed
-from outer.publish import KEEP_LOGS, Area, prune
+from outer.limits import Limits, limits
+from outer.product import load
+from outer.publish import KEEP, KEEP_LOGS, Area, prune
 from outer.receipt import QuarantineRecord, Receipt
 from outer.run import run
 from outer.talk import Talk
@@ -71,7 +73,8 @@ def test_rows_that_are_set_aside_are_counted_and_kept_with_the_version(tmp_path:
 
 
 def test_nobody_but_the_team_reads_what_was_set_aside(tmp_path: Path) -> None:
-    root = build_product(tmp_path, job=ONE)
+    meanwhile = "\nassert Path(bad['location']).parent.stat().st_mode & 0o777 == 0o700"
+    root = build_product(tmp_path, job=ONE + meanwhile)
     ran(root)
     assert (root / "data/local/current/quarantine").stat().st_mode & 0o777 == 0o700
 
@@ -81,7 +84,7 @@ def test_verify_and_page_tell_of_it(tmp_path: Path) -> None:
     ran(root)
     verdict = verify(root, talk=Talk(quiet=True))
     assert verdict.passed
-    assert [note for note in verdict.notes if "source: 1 rows (5.00%) were set aside" in note]
+    assert [note for note in verdict.notes if "source: 1 row (5.00%) set aside" in note]
     assert not [note for note in verdict.notes if "nobody published" in note]
     assert outer(root, "page").returncode == 0
     page = (root / "data/local/page.html").read_text()
@@ -111,6 +114,13 @@ def test_the_standard_says_how_much_is_allowed(tmp_path: Path) -> None:
     assert ran(root)[0].quarantine[0].rows == 2
 
 
+def test_a_standard_that_makes_no_sense_allows_what_its_schema_says(tmp_path: Path) -> None:
+    root = build_product(tmp_path)
+    for text in ("keep_versions: true, quarantine_share: true", "keep_versions: 0, quarantine_share: 1.1"):
+        (root / "outer/standard.yaml").write_text(f"contract: {{{text}}}\n")
+        assert limits(load(root)) == Limits(KEEP, 0.05)
+
+
 def test_what_a_failing_workload_had_set_aside_is_kept_too(tmp_path: Path) -> None:
     root = build_product(tmp_path, job=ONE + "raise SystemExit(1)")
     assert failed(root, "exit code 1").quarantine[0].rows == 1
@@ -132,6 +142,7 @@ def test_it_goes_with_the_logs_of_its_run(tmp_path: Path) -> None:
         ("Path(bad['location']).write_text('x')", "cannot be read"),
         ("Path(bad['location']).with_name('more.parquet').write_text('x')", "`more.parquet`"),
         ("os.symlink(INPUT, bad['location'])", "`source.parquet`"),
+        ("os.link(INPUT, bad['location'])", "`source.parquet`"),
         ("Path(bad['location']).mkdir()", "`source.parquet`"),
     ],
 )

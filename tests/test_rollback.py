@@ -248,6 +248,7 @@ def test_a_rollback_that_was_killed_is_settled_by_the_next_command(
         with pytest.raises(Killed):
             back(root)
     assert area.rollback.exists()
+    assert len(list((area.root / "lineage").iterdir())) == 2, "that it began is not said: that it ended would not be"
     expected = second if when == "before the switch" else first
     assert published(root) == expected
     publish.recover(area)

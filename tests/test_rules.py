@@ -18,6 +18,7 @@ from outer.product import ANSWERS, DESCRIPTOR, INNER, STANDARD, WAIVERS, load
 from outer.rule import Change
 from outer.rules import BY_ID
 from outer.rules.describe import PENDING
+from outer.rules.files import own_files
 from outer.rules.reading import AIRLINES, CONTRACT, FLIGHTS, matches
 from outer.rules.secret import found as secrets
 from outer.rules.supply import GITLAB, WORKFLOW
@@ -58,6 +59,10 @@ def in_workflow(old: str, new: str) -> list[Change]:
 
 def own_workflow(text: str) -> list[Change]:
     return [Change(".github/workflows/own.yml", new=text)]
+
+
+def own_action(uses: str) -> list[Change]:
+    return [Change(".github/actions/own/action.yml", new=f"runs: {{using: composite, steps: [{{uses: {uses}}}]}}\n")]
 
 
 def gitlab(text: str, *, host: bool = True) -> list[Change]:
@@ -444,6 +449,7 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
         own_workflow(JOB % "uses: docker://alpine"),
         own_workflow(JOB % "uses: docker://alpine:latest"),
         own_workflow("permissions: {}\non: push\njobs: {a: {uses: org/repo/.github/workflows/x.yml@v1}}\n"),
+        own_action("a/b@v1"),
         own_workflow("permissions: {}\non: push\njobs: {a: {container: python}}\n"),
         own_workflow("permissions: {}\non: push\njobs: {a: {services: {b: {image: 'postgres:latest'}}}}\n"),
         gitlab(PIPELINE.replace("python:3.13-slim", "python:latest")),
@@ -478,6 +484,8 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
         in_workflow(GATE, "run: |\n          set +e\n          python3 noxfile.py"),
         own_workflow(JOB % "run: outer check --quiet; true"),
         own_workflow(JOB % "run: git commit --no-verify && nox"),
+        in_workflow(GATE, f"{GATE} | tee log"),
+        own_workflow(JOB % "run: outer check |& cat\n        shell: bash {0}"),
         gitlab(PIPELINE + "  allow_failure: true\n"),
         gitlab(PIPELINE.replace("-s check test", "|| true")),
         gitlab(PIPELINE + "  before_script: ['set +e']\n"),
@@ -486,6 +494,8 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
     "SUP005": [
         [Change(WORKFLOW)],
         in_workflow(GATE, "run: python3 noxfile.py -s test run"),
+        in_workflow(GATE, "run: python3 noxfile.py --list"),
+        in_workflow(GATE, "run: nox -k 'not check'"),
         in_workflow("  pull_request:\n", ""),
         in_workflow("    timeout-minutes: 30", "    if: github.actor != 'me'\n    timeout-minutes: 30"),
         in_workflow(GATE, f"{GATE}\n        if: false"),
@@ -728,6 +738,7 @@ GOOD: dict[str, Sequence[Sequence[Change]]] = {
     "SUP001": [
         own_workflow(JOB % CHECKOUT),
         own_workflow(JOB % "uses: ./.github/actions/x"),
+        own_action("a/b@" + "0" * 40),
         own_workflow(JOB % f"uses: docker://alpine@sha256:{'0' * 64}"),
         own_workflow(JOB % "uses: docker://alpine:3.20"),
         gitlab(PIPELINE + "services: ['postgres:17', {name: 'redis:8'}]\ninclude: [local.yml, {local: a.yml}]\n"),
@@ -741,6 +752,10 @@ GOOD: dict[str, Sequence[Sequence[Change]]] = {
         gitlab(PIPELINE + "lint: {script: [make || true], allow_failure: true}\n"),
         in_workflow(GATE, f"{GATE}\n        continue-on-error: false"),
         gitlab(PIPELINE + "  after_script: ['rm -r old || true']\n"),
+        in_workflow(GATE, f"{GATE} | tee log\n        shell: bash"),
+        in_workflow(GATE, f"run: |\n          set -o pipefail\n          {GATE[5:]} | tee log"),
+        own_workflow((JOB % "run: nox | cat").replace("jobs:", "defaults: {run: {shell: bash}}\njobs:")),
+        gitlab(PIPELINE.replace("-s check test", "-s check test | cat")),
     ],
     "SUP005": [
         in_workflow(GATE, "run: python3 noxfile.py"),
@@ -902,10 +917,12 @@ def test_secrets_are_looked_for_where_they_would_be_committed_and_nowhere_else(p
         (product / path).write_text(text * (30_000 if path == "inner/big.txt" else 1))
     (product / "inner/binary").write_bytes(b"\0" + text.encode())
     assert findings(product, "INN005") == ()
-    for path in ("README.md", "outer/waivers.yaml", ".github/x.txt"):
+    committed = {"README.md", "outer/waivers.yaml", ".github/x.txt", ".devcontainer/x.txt", "inner/.streamlit/x.toml"}
+    for path in committed:
+        (product / path).parent.mkdir(parents=True, exist_ok=True)
         (product / path).write_text(text)
     found = check(load(product), TODAY, (BY_ID["INN005"],)).findings
-    assert {f.path for f in found} == {"README.md", "outer/waivers.yaml", ".github/x.txt"}
+    assert {f.path for f in found} == committed
 
 
 def test_a_product_with_too_many_files_is_not_taken_for_searched(
@@ -916,6 +933,15 @@ def test_a_product_with_too_many_files_is_not_taken_for_searched(
     assert "not all of them were searched" in finding.message
     for rule in ("INN006", "INN010", "INT003"):
         assert findings(product, rule) == ()
+
+
+def test_links_are_counted_too(product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outer.rules.files.MOST", len(list(own_files(product))) + 1)
+    link(product, "inner/one", "inner.yaml")
+    assert findings(product, "INN005") == ()
+    link(product, "inner/two", "inner.yaml")
+    (finding,) = findings(product, "INN005")
+    assert "not all of them were searched" in finding.message
 
 
 @pytest.mark.parametrize("path", ["outer/standard.yaml", ".copier-answers.yml", INNER, WAIVERS, DESCRIPTOR, CONTRACT])

@@ -29,7 +29,7 @@ from outer.receipt import Receipt
 from outer.run import run
 from outer.talk import Talk
 from outer.verify import Verdict, verify
-from products import COLUMNS, ROWS, build_product, column, outer, outer_command, write_parquet
+from products import COLUMNS, PRELUDE, ROWS, build_product, column, outer, outer_command, write_parquet
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs groups of processes")
 
@@ -190,6 +190,18 @@ def test_workloads_run_in_the_order_of_their_dependencies_and_setup_first(tmp_pa
     assert (root / "inner/order.txt").read_text().split()[3:] == ["build", "report"]
 
 
+def test_an_output_that_a_later_workload_has_replaced_is_not_published(tmp_path: Path) -> None:
+    root = build_product(tmp_path)
+    inner = json.loads((root / "inner/inner.yaml").read_text())
+    later = "Path(OUTPUTS['words']).unlink(); os.symlink(INPUT, OUTPUTS['words'])"
+    (root / "inner/later.py").write_text(f"{PRELUDE}{later}\n")
+    work = inner["workloads"][0]
+    report = {**work, "name": "report", "writes": [], "depends_on": ["build"]}
+    report["run"] = work["run"].replace("job.py", "later.py")
+    (root / "inner/inner.yaml").write_text(json.dumps({**inner, "workloads": [work, report]}))
+    rejected(root, "workload `build`", "words.parquet is a link", error=RunFailed)
+
+
 def test_an_input_given_on_the_command_line_is_read_instead(tmp_path: Path) -> None:
     root = build_product(tmp_path / "product", input_server={"path": "${NOT_SET}/source.parquet"})
     other = write_parquet(tmp_path / "other.parquet", ROWS.replace("range(20)", "range(3)"))
@@ -305,6 +317,12 @@ def test_a_place_that_cannot_be_used_is_refused_with_its_line(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_whose_name_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    root = build_product(tmp_path / "plain").rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    rejected(root, "is no UTF-8", "words.v1.odcs.yaml:14")
+
+
 def test_an_environment_that_no_contract_names_is_refused(tmp_path: Path) -> None:
     rejected(build_product(tmp_path), "no server for the environment `prod`", "named: local", environment="prod")
 
@@ -392,6 +410,19 @@ def test_a_workload_that_does_wrong_leaves_the_old_version(tmp_path: Path, job: 
     assert (last.outcome, last.previous) == ("failed", good)
     assert last.reason
     assert not list(root.glob("data/local/versions/" + last.run_id))
+
+
+def test_service_levels_are_judged_by_the_runs_before(tmp_path: Path) -> None:
+    volume = {"property": "volume", "value": 90, "unit": "percent"}
+    root = build_product(tmp_path, outputs=["words", "more"], service_levels=[volume])
+    first = Heard(root).receipt
+    assert first is not None
+    assert {e["outcome"] for e in first.audit if e["rule"] == "sla:volume"} == {"not_checked"}
+    assert Heard(root).error is None
+    write_parquet(root / "outer/samples/source.parquet", ROWS.replace("range(20)", "range(10)"))
+    said = Heard(root).said
+    for port in ("words", "more"):
+        assert f"{port}: sla:volume: expected >= 18 rows, 90 % of the median of 2 publications; found 10 rows" in said
 
 
 def test_a_rule_of_low_severity_is_told_and_does_not_block(tmp_path: Path) -> None:
@@ -547,6 +578,16 @@ def test_a_lineage_server_gets_the_events_too(tmp_path: Path, monkeypatch: pytes
     assert taken == events(root / "data/local/current/lineage.jsonl")
 
 
+def test_an_address_of_a_lineage_server_that_is_none_is_a_note_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENLINEAGE_URL", "http://[secret")
+    heard = Heard(build_product(tmp_path))
+    assert heard.receipt is not None
+    assert "the lineage server that OPENLINEAGE_URL names took no event" in heard.said
+    assert "secret" not in heard.said
+
+
 def test_a_lineage_server_that_is_not_there_is_a_note_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -632,6 +673,19 @@ def test_data_that_somebody_changed_fail(tmp_path: Path) -> None:
     assert failed_rules(verified(root)) == ["published"]
 
 
+@linux_only
+def test_published_data_that_the_machine_cannot_read_are_one_clear_error(tmp_path: Path) -> None:
+    root = build_product(tmp_path)
+    Heard(root)
+    path = root / "data/local/current/words.parquet"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # there, and every try to read it fails as on a broken disk
+    done = outer(root, "verify")
+    assert done.returncode == 2
+    assert "Input/output error" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_published_files_cannot_be_written_by_accident(tmp_path: Path) -> None:
     root = build_product(tmp_path)
     Heard(root)
@@ -666,6 +720,17 @@ def test_without_a_readable_receipt_nothing_is_proved(tmp_path: Path, text: str 
     ((_, report),) = verdict.reports
     assert [r.outcome for r in report.results if r.rule == "sla:freshness"] == ["not_checked"]
     assert verdict.text()
+
+
+def test_a_receipt_of_another_run_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
+    root = build_product(tmp_path)
+    Heard(root)
+    (root / "data/local/receipts/20991231T000000Z-aaaaaa.json").touch()
+    verdict = verified(root)
+    assert verdict.passed
+    (note,) = verdict.notes
+    assert "is not known" in note
+    assert "20991231T000000Z-aaaaaa.json" in note
 
 
 def test_verify_speaks_through_the_command_too(tmp_path: Path) -> None:

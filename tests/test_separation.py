@@ -222,7 +222,7 @@ CHANGES = (
     r"\d{4}-\d\d-\d\dT[\d:.]+Z",  # moments
     r"\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d UTC",
     r"\d{8}T\d{6}Z-[0-9a-f]{6}",  # runs
-    r"\b[\d.,]+ (ms|s|min|minutes?|h|hours?|seconds?|days?)( ago)?\b",  # how long it took, and how long ago
+    r"\b(under )?[\d.,]+ (ms|s|min|minutes?|h|hours?|seconds?|days?)( ago)?\b",  # how long it took, and how long ago
     r"\b[\d.,]+ k?B\b",  # sizes, and hashes of files: engines pack the same rows differently
     r"\b[0-9a-f]{64}\b",
 )

@@ -25,6 +25,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import inners
 import suite_repo
 
 INNER = suite_repo.ROOT / "blueprints" / "spark" / "inner"
@@ -42,7 +43,7 @@ class Pipeline:
 
     @property
     def python(self) -> Path:
-        return self.inner / ".venv" / "bin" / "python"
+        return inners.program(self.inner, "python")
 
     def call(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Python in inner/, with nothing of Spark or Java in the environment but `environment`."""
@@ -81,14 +82,7 @@ class Pipeline:
 
 def install(folder: Path, engine: str) -> Pipeline:
     """The pipeline with the engine that `engine` names, as `setup` of inner.yaml installs it."""
-    leftovers = shutil.ignore_patterns(".venv", "target", "__pycache__", ".*_cache")
-    inner = Path(shutil.copytree(INNER, folder / "inner", ignore=leftovers))
-    command = ["uv", "sync", "--frozen", "--quiet", "--no-default-groups", "--group", "dev", "--group", engine]
-    done = subprocess.run(
-        command, cwd=inner, env={**os.environ, "VIRTUAL_ENV": ""}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return Pipeline(inner)
+    return Pipeline(inners.install("spark", folder, "--no-default-groups", "--group", "dev", "--group", engine))
 
 
 @pytest.fixture(scope="module")
@@ -315,12 +309,6 @@ def test_without_any_java_sail_takes_over_and_without_sail_there_is_one_line(
 # --- A cluster, and a server ----------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @contextmanager
 def processes(log: Path) -> Iterator[Callable[[list[str], Mapping[str, str]], int]]:
     """Start processes that end with this block, with all that they started; each is a session, whose id comes back."""
@@ -384,7 +372,7 @@ def cluster(pipeline: Pipeline, folder: Path, java_home: Path) -> Iterator[Clust
     folder.mkdir(parents=True, exist_ok=True)
     told = spark_environment(pipeline, folder / "conf", java_home)
     program, log = f"{told['SPARK_HOME']}/bin/spark-class", folder / "servers.log"
-    port, page = free_port(), free_port()
+    port, page = inners.free_port(), inners.free_port()
     master, workers = f"spark://127.0.0.1:{port}", (folder / "one", folder / "two")
 
     def alive() -> bool:
@@ -434,7 +422,7 @@ def test_a_spark_connect_server_gives_the_same_rows_to_a_client_without_java(
     on_spark: Pipeline, on_sail: Pipeline, expected: Path, java_home: Path, without_java: str, tmp_path: Path
 ) -> None:
     told = spark_environment(on_spark, tmp_path / "conf", java_home)
-    log, port = tmp_path / "server.log", free_port()
+    log, port = tmp_path / "server.log", inners.free_port()
 
     def listening() -> bool:
         with socket.create_connection(("127.0.0.1", port), timeout=1):

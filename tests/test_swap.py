@@ -10,7 +10,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -25,13 +24,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import suite_repo
+from beside import kill
 from outer import __version__
 from outer.cli import main
 from outer.errors import UsageError
 from outer.product import ANSWERS
 from outer.swap import journal
 from outer.swap.journal import Move, Write
-from products import write_parquet
+from products import outer_command, write_parquet
 from suite_repo import TAG, contents, git
 
 JOB = """
@@ -133,8 +133,7 @@ def copy(product: Path, target: Path) -> Path:
 
 def command(suite: Path, product: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
     """Command line and environment of `outer` as that suite has it."""
-    line = [sys.executable, "-m", "outer", *arguments, "--product", str(product)]
-    return line, {**os.environ, "PYTHONPATH": str(suite / "hooks")}
+    return outer_command(product, *arguments, PYTHONPATH=str(suite / "hooks"))
 
 
 def outer(suite: Path, product: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -319,12 +318,43 @@ def test_an_inner_that_does_not_run_is_not_equal(pair: Path, begun: Path) -> Non
     assert "no idea" in done.stderr
 
 
+def test_an_inner_whose_output_a_run_would_not_take_is_not_equal(pair: Path, begun: Path) -> None:
+    job = begun / "inner-next/job.py"
+    job.write_text(
+        job.read_text() + "port = os.environ['PORT_OUTPUT_CARRIER_PUNCTUALITY']\n"
+        "os.rename(port, 'ours.parquet'); os.symlink(os.path.abspath('ours.parquet'), port)\n"
+    )
+    done = swap(pair, begun, "--switch")
+    assert done.returncode == 1
+    assert "not compared: workload `build` has ended without writing output port" in done.stdout
+    assert "is a link" in done.stdout
+
+
+def test_the_new_data_are_audited_as_a_run_would_do_it(pair: Path, begun: Path) -> None:
+    """Rules that need other tables are among them."""
+    contract = begun / "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
+    name = "      - name: carrier\n"
+    text = contract.read_text()
+    assert text.count(name) == 1
+    contract.write_text(text.replace(name, f"{name}        relationships: [{{to: airlines.carrier}}]\n"))
+    equal = swap(pair, begun, "--compare")
+    assert "breaks its contract" not in equal.stdout
+    job = begun / "inner-next/job.py"
+    job.write_text(
+        job.read_text().replace("SELECT flight_date, carrier, coal", "SELECT flight_date, 'ZZ' AS carrier, coal")
+    )
+    done = swap(pair, begun, "--compare")
+    assert done.returncode == 1
+    assert "breaks its contract: relationships:carrier" in done.stdout
+
+
 def test_an_inner_for_other_ports_is_told_with_its_line(pair: Path, begun: Path) -> None:
     seam = begun / "inner-next/inner.yaml"
     seam.write_text(seam.read_text().replace("carrier_punctuality", "elsewhere"))
     done = swap(pair, begun, "--compare")
     assert done.returncode == 1
     assert "inner-next/inner.yaml:4: `elsewhere` is not an output port" in done.stdout
+    assert "\n  Use the name of a port, or add the port to the descriptor.\n" in done.stdout
 
 
 def test_a_living_inner_that_fails_is_no_comparison(pair: Path, begun: Path) -> None:
@@ -352,6 +382,13 @@ def test_the_comparison_can_be_kept_for_a_pull_request(pair: Path, begun: Path, 
     assert told["verdict"] == "different"
     assert f"{told['ports'][0]['columns'][0]['rows']} rows of 206" in text
     assert text.startswith("## Swap of the inner: alpha to beta: different")
+
+
+def test_a_report_that_cannot_be_written_hides_no_switch(pair: Path, begun: Path, tmp_path: Path) -> None:
+    done = swap(pair, begun, "--switch", "--report", str(tmp_path / "nowhere/swap.md"))
+    assert done.returncode == 2
+    assert "built with beta now" in done.stdout
+    assert "swap.md: it cannot be written" in done.stderr
 
 
 def test_status_tells_where_a_swap_stands(pair: Path, alpha: Path) -> None:
@@ -421,6 +458,8 @@ def test_an_environment_that_would_not_work_at_its_new_place_is_set_aside(pair: 
         (["--back"], "no inner is kept here"),
         (["--scaffold"], "--scaffold belongs to --to"),
         (["--compare", "--accept-differences", "x"], "belongs to --to or --switch"),
+        (["--to", "dbt", "--scaffold", "--report", "x.md"], "--report belongs to --switch or --compare"),
+        (["--back", "--tolerance", "0.1"], "--tolerance belongs to --to or --switch or --compare"),
         (["--to", "dbt", "--accept-differences", " "], "needs a reason in words"),
         (["--compare", "--input", "flights=a", "--input", "flights=b"], "given twice"),
     ],
@@ -520,6 +559,27 @@ def test_a_product_that_cannot_be_swapped_is_told_why(
 
 def test_a_second_swap_waits_for_the_end_of_the_first(pair: Path, begun: Path) -> None:
     assert "a swap to `beta` is going on" in swap(pair, begun, "--to", "polars").stderr
+
+
+def other_blueprint(product: Path) -> str:
+    path = product / ".swap/swap.yaml"
+    path.write_text(path.read_text().replace('to: "beta"', 'to: "cobol"'))
+    return ".swap/swap.yaml: there is no blueprint `cobol`"
+
+
+def a_file_of_that_name(product: Path) -> str:
+    (product / "inner-next").rename(product / "aside")
+    (product / "inner-next").write_text("ours\n")
+    return "inner-next is no folder"
+
+
+@pytest.mark.parametrize("spoil", [other_blueprint, edited_answers, a_file_of_that_name])
+def test_what_stands_in_the_way_of_a_switch_is_told_before_anything_runs(pair: Path, begun: Path, spoil: Any) -> None:
+    words = spoil(begun)
+    done = swap(pair, begun, "--switch", "--accept-differences", "a test")
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "build" not in done.stderr
 
 
 def test_two_swaps_at_the_same_time_never_mix(pair: Path, begun: Path) -> None:
@@ -686,10 +746,8 @@ def test_a_swap_that_is_killed_at_any_moment_is_not_started_or_goes_on(pair: Pat
     for number in range(3):
         product = copy(alpha, tmp_path / str(number))
         line, environment = command(pair, product, "swap", "--to", "beta")
-        process = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(length * (number + chance.random()) / 3)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        kill(process, b"", length * (number + chance.random()) / 3)
         said = swap(pair, product).stdout
         states.add(said.partition("\n")[0])
         if "was interrupted" in said:

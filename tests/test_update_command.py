@@ -400,6 +400,21 @@ def test_a_suite_that_cannot_be_reached_is_refused(product: Path, tmp_path: Path
     refused(product, "cannot be reached", "--suite", str(tmp_path / "nowhere"))
 
 
+def test_a_password_in_the_address_of_the_suite_is_not_shown(product: Path) -> None:
+    address = "http://user:hidden@127.0.0.1:1/suite.git"
+    said = refused(product, "the suite `http://127.0.0.1:1/suite.git` cannot be reached", "--suite", address)
+    assert "hidden" not in said
+
+
+def test_git_reaches_the_suite_as_the_caller_has_set_it_up(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that CI hands over by the environment, for example whose token to use where."""
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{history}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://git.example.com/suite")
+    with Suite.at("https://git.example.com/suite") as suite:
+        assert f"v{THIRD}" in suite.tags()
+
+
 def test_a_folder_inside_a_repository_is_no_suite(history: Path, product: Path) -> None:
     refused(product, "not a suite of its own", "--suite", str(history / "template"))
 
@@ -436,6 +451,21 @@ def test_what_cannot_be_overwritten_is_refused(what: str, history: Path, product
     refused(product, "`policies/one.md` cannot be written", "--suite", str(suite))
     if what == "a link on the way":
         assert not any((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("day: 2024-13-45\n", " cannot be read: month must be"),
+        ("<<<<<<< ours\nx: 1\n", ":LINE cannot be read: could not"),
+    ],
+)
+def test_answers_that_cannot_be_read_are_one_error_with_its_place(text: str, said: str, product: Path) -> None:
+    line = (product / ANSWERS).read_text().count("\n") + 2
+    with (product / ANSWERS).open("a") as file:
+        file.write(text)
+    suite_repo.commit(product)
+    refused(product, f"{ANSWERS}{said.replace('LINE', str(line))}")
 
 
 def test_a_seed_that_cannot_be_read_stops_the_update_before_it_begins(product: Path) -> None:
@@ -509,6 +539,11 @@ def test_undo_after_a_commit_or_another_edit_is_refused(product: Path) -> None:
     git(product, "checkout", "--", ".")
     suite_repo.commit(product)
     assert "git revert" in refused(product, "has been committed", "--undo")
+
+
+@pytest.mark.parametrize("more", [("--to", "v1.0.0"), ("--prereleases",), ("--format", "json")])
+def test_undo_takes_no_other_wish(more: tuple[str, ...], product: Path) -> None:
+    refused(product, "--undo takes back the last update", "--undo", *more)
 
 
 def test_a_patch_that_is_there_is_not_overwritten(product: Path, standard: Suite) -> None:
@@ -585,6 +620,19 @@ def test_a_product_in_a_folder_of_a_bigger_repository(history: Path, standard: S
     assert managed(product) == rendered(standard, product, FIRST)
     assert update_command.undo(product, _silent()) == 0
     assert git(product, "status", "--porcelain", "--", ".") == ""
+
+
+def test_two_products_of_one_repository_have_a_way_back_each(history: Path, standard: Suite, tmp_path: Path) -> None:
+    mesh = tmp_path / "mesh"
+    flights, trains = (suite_repo.render(mesh / name, history, product_name=name) for name in ("flights", "trains"))
+    suite_repo.start(mesh)
+    for product in (flights, trains):
+        assert update_command.update(product, update_command.Wish(to=f"v{FIRST}"), _silent()) == 0
+    assert update_command.undo(flights, _silent()) == 0
+    assert git(mesh, "status", "--porcelain", "--", "flights") == ""
+    assert managed(trains) == rendered(standard, trains, FIRST)
+    assert update_command.undo(trains, _silent()) == 0
+    assert git(mesh, "status", "--porcelain") == ""
 
 
 def test_the_update_in_a_worktree_leaves_the_clone_alone(product: Path, standard: Suite, tmp_path: Path) -> None:

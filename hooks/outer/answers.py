@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outer.product import ANSWERS, File, Product
+from outer.product import ANSWERS, File, Product, mappings
 from outer.yamlfile import Pointer, Unreadable, parse
 
 FIELDS: Mapping[str, Pointer] = {
@@ -70,11 +70,11 @@ def outdated(product: Product) -> tuple[Outdated, ...]:
 def _pointers(descriptor: File) -> Mapping[str, Pointer]:
     """Answer -> where the descriptor says the same."""
     pointers = dict(FIELDS)
-    for index, entry in _mappings(descriptor.get("customProperties")):
+    for index, entry in mappings(descriptor.get("customProperties")):
         for answer, name in PROPERTIES.items():
             if name == entry.get("property"):
                 pointers[answer] = ("customProperties", index, "value")
-    owners = [index for index, m in _mappings(descriptor.get("team", "members")) if m.get("role") == "owner"]
+    owners = [index for index, m in mappings(descriptor.get("team", "members")) if m.get("role") == "owner"]
     if len(owners) == 1:
         pointers["owner_email"] = ("team", "members", owners[0], "username")
     return pointers
@@ -96,9 +96,3 @@ def _earlier(root: Path) -> Iterator[Mapping[str, Any]]:
             yield parse(git.printed(root, "show", f"{commit}:./{ANSWERS}")).value
         except Unreadable:
             continue
-
-
-def _mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for index, entry in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry

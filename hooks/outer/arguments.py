@@ -128,16 +128,15 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="accept for a time what is wrong now (outer/baseline.yaml); said again, drop what is mended",
     )  # fmt: skip
     _as_of(command)
-    # pre-commit hands over the changed files; the gate always judges the whole product.
-    command.add_argument("files", nargs="*", help=argparse.SUPPRESS)
 
 
 def _policy(command: argparse.ArgumentParser) -> None:
     command.add_argument("what", choices=("list", "explain", "test"), help="what to do")
     command.add_argument("id", nargs="?", help="with explain: id of the rule")
     command.add_argument(
-        "--family", action="append", default=[], metavar="ABC", help="only rules of this family; repeatable"
-    )
+        "--family", action="append", default=[], metavar="ABC",
+        help="with list and test: only rules of this family; repeatable",
+    )  # fmt: skip
     command.add_argument(
         "--stage", action="append", default=[], choices=("draft", "grace", "enforced", "retired"),
         help="with list: only rules in this stage of their life; repeatable",
@@ -156,9 +155,7 @@ def _compat(command: argparse.ArgumentParser) -> None:
         "--category", action="append", metavar="NAME", help="only this kind of change; may be given again"
     )
     command.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
-    command.add_argument(
-        "--as-of", type=_day, default=None, metavar="DATE", help="judge dates as on this day (default: today, UTC)"
-    )
+    _as_of(command)
     command.add_argument(
         "--allow-empty", action="store_true", help="pass when the base holds no contract yet, as in a new product"
     )

@@ -9,11 +9,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from outer.arguments import parser
 from outer.errors import FINDINGS, INTERNAL, PASS, OuterError, UsageError
-from outer.talk import Talk, mute, put
+from outer.talk import Talk, put
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,24 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.talk.close()  # an error begins on a line of its own
         return code
     except OuterError as error:
-        print(f"outer: {error}", file=sys.stderr)
+        _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("outer: interrupted; nothing was published", file=sys.stderr)
+        _say("interrupted; nothing was published")
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does.
-        mute()
-        return PASS
     except Exception as error:  # the last line of defence: one sentence, and the traceback on demand
         if os.environ.get("OUTER_TRACEBACK"):
             raise
-        print(
-            f"outer: internal error: {type(error).__name__}: {error}\n"
-            "  This is a defect of the command. Run it again with OUTER_TRACEBACK=1 and report what it prints.",
-            file=sys.stderr,
+        _say(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "  This is a defect of the command. Run it again with OUTER_TRACEBACK=1 and report what it prints."
         )
         return INTERNAL
+
+
+def _say(text: str) -> None:
+    """Say on stderr what went wrong. Where nobody listens there, the exit code alone says it."""
+    with suppress(OSError):
+        print(f"outer: {text}", file=sys.stderr)
 
 
 def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -114,6 +117,10 @@ def _width(stream: object) -> int | None:
     return get_terminal_size().columns
 
 
+_POLICY = {"list": ("--family", "--stage", "--format"), "explain": ("--format",), "test": ("--family",)}
+"""What `outer policy` does, and the options that each takes."""
+
+
 def _policy(options: argparse.Namespace) -> int:
     from outer import policy
 
@@ -122,6 +129,9 @@ def _policy(options: argparse.Namespace) -> int:
             "`outer policy explain` takes the id of a rule, `list` and `test` take none",
             "For example: outer policy explain CON003",
         )
+    given = {"--family": options.family, "--stage": options.stage, "--format": options.format != "text"}
+    if strange := [name for name, value in given.items() if value and name not in _POLICY[options.what]]:
+        raise UsageError(f"`outer policy {options.what}` takes no {' and no '.join(strange)}", "Leave it out.")
     if options.what == "explain":
         put(policy.explain(options.id, _as_of(options), options.format))
         return PASS
@@ -141,7 +151,7 @@ def _compat(options: argparse.Namespace) -> int:
         base=options.base,
         against=options.against,
         categories=options.category,
-        as_of=options.as_of or datetime.now(UTC).date(),
+        as_of=_as_of(options),
         allow_empty=options.allow_empty,
     )
     text = (
@@ -201,13 +211,10 @@ def _bump(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from outer.run import run
 
-    given = dict(options.input)
-    if len(given) != len(options.input):
-        raise UsageError("an input port is given twice with --input", "Give each port once.")
     receipt = run(
         options.product,
         environment=options.env,
-        inputs=given,
+        inputs=_inputs(options),
         since=options.since,
         wait=options.wait,
         setup=not options.no_setup,
@@ -217,6 +224,14 @@ def _run(options: argparse.Namespace) -> int:
     for output in receipt.outputs:
         put(output.location)
     return PASS
+
+
+def _inputs(options: argparse.Namespace) -> dict[str, Path]:
+    """Files that `--input` gives instead of what the contracts name: port -> file."""
+    given = dict(options.input)
+    if len(given) != len(options.input):
+        raise UsageError("an input port is given twice with --input", "Give each port once.")
+    return given
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -249,6 +264,8 @@ def _prove(options: argparse.Namespace) -> int:
 
     if options.as_of:
         raise UsageError("--prove judges as of the data, not of another time", "Leave --as-of out.")
+    if options.format == "junit":
+        raise UsageError("--prove reports as text or as JSON", "Leave --format out, or use --format json.")
     proofs = prove.prove(options.product, environment=options.env, talk=options.talk)
     text = prove.as_json(proofs) if options.format == "json" else prove.text(
         proofs, colour=_colour(sys.stdout), verbose=options.verbose
@@ -286,6 +303,11 @@ def _update(options: argparse.Namespace) -> int:
     from outer.update.command import Wish, undo, update
 
     if options.undo:
+        if options.to or options.suite or options.prereleases or options.format != "text":
+            raise UsageError(
+                "--undo takes back the last update, whatever it was",
+                "Leave --to, --suite, --prereleases and --format out.",
+            )
         return undo(options.product, options.talk)
     wish = Wish(options.to, options.suite, options.prereleases, options.dry_run, options.format)
     return update(options.product, wish, options.talk)
@@ -303,10 +325,7 @@ def _migrate(options: argparse.Namespace) -> int:
 def _swap(options: argparse.Namespace) -> int:
     from outer.swap.command import main as swap
 
-    given = dict(options.input)
-    if len(given) != len(options.input):
-        raise UsageError("an input port is given twice with --input", "Give each port once.")
-    return swap(options, given)
+    return swap(options, _inputs(options))
 
 
 def _fleet(options: argparse.Namespace) -> int:

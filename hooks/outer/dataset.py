@@ -48,10 +48,6 @@ class Dataset:
             return _below(self.path)
         raise Unlisted(f"{self.path} {'is not a file' if self.path.exists() else 'does not exist'}")
 
-    def bytes(self) -> int:
-        """Size of `files()` together, in bytes."""
-        return sum(file.stat().st_size for file in self.files())
-
     def sha256(self) -> str:
         """SHA-256, in hexadecimal: of the file; of a folder, over names, sizes and contents of everything in it.
 

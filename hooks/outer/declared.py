@@ -15,6 +15,7 @@ from typing import Any
 
 from outer.errors import UsageError
 from outer.finding import Level
+from outer.pattern import fits
 from outer.product import File
 from outer.rule import Change, Check, Rule, Said, Scope, Subject
 from outer.schemas import problems
@@ -131,12 +132,12 @@ def _file(path: Path, folder: Path, name: str) -> Rule:
 
 
 def _compiled(condition: Mapping[str, Any], name: str, file: File) -> None:
-    if "matches" in condition:
-        try:
-            re.compile(condition["matches"])
-        except re.error as error:
-            line = file.place("condition", "matches").line
-            raise UsageError(f"{name}:{line}: the pattern does not compile: {error}", "Mend the pattern.") from None
+    if "matches" in condition and fits(condition["matches"], "") is None:
+        line = file.place("condition", "matches").line
+        raise UsageError(
+            f"{name}:{line}: the pattern {show(condition['matches'])} cannot be read",
+            "Write it in RE2 syntax, without look-around and references.",
+        )
 
 
 def _check(steps: tuple[Step, ...], condition: Mapping[str, Any], message: str) -> Check:
@@ -216,7 +217,7 @@ _COMPARISONS: Mapping[str, Any] = {
     "present": lambda value, _: True,
     "equals": _same,
     "in": lambda value, wanted: any(_same(value, one) for one in wanted),
-    "matches": lambda value, wanted: isinstance(value, str) and re.fullmatch(wanted, value) is not None,
+    "matches": lambda value, wanted: isinstance(value, str) and fits(wanted, value) is True,
     "min_length": lambda value, wanted: _size(value) >= wanted,
     "max_length": lambda value, wanted: 0 <= _size(value) <= wanted,
     "minimum": lambda value, wanted: _number(value) and value >= wanted,

@@ -6,15 +6,15 @@ import base64
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outer import __version__, suite
+from outer.errors import UsageError
 from outer.product import File
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def managed_files(answers: File) -> Mapping[str, bytes]:
         known = json.loads(kept.read_bytes())
         return {path: base64.b64decode(content) for path, content in known.items()}
     rendered = {path: file.content for path, file in _template(state).managed(answers.value).items()}
-    with suppress(OSError):  # a machine that keeps nothing is slower, not wrong
+    from outer.machine import save  # only now: mostly the result is there
+
+    packed = {path: base64.b64encode(content).decode() for path, content in rendered.items()}
+    with suppress(OSError, UsageError):  # a machine that keeps nothing is slower, not wrong
         kept.parent.mkdir(parents=True, exist_ok=True)
-        packed = {path: base64.b64encode(content).decode() for path, content in rendered.items()}
-        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False, mode="w") as file:
-            json.dump(packed, file)
-        os.replace(file.name, kept)
+        save(kept, json.dumps(packed).encode(), todo="")
     return rendered
 
 
@@ -62,20 +62,3 @@ def _template(state: str) -> Template:
     from outer.update.render import Template
 
     return Template(suite.folder())
-
-
-@contextmanager
-def only_this_configuration() -> Iterator[None]:
-    """Keep the user's Copier settings and a surrounding git command out of a render."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Path(folder, "settings.yml")
-        settings.write_text("{}")
-        for name in [name for name in os.environ if name.startswith("GIT_")]:
-            del os.environ[name]
-        os.environ["COPIER_SETTINGS_PATH"] = str(settings)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)

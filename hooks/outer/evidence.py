@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,7 +166,7 @@ class Lineage:
         record = next((r for r in receipt.inputs if r.port == port.name), None) if receipt else None
         facets: dict[str, Any] = {}
         if record:
-            facets["inputStatistics"] = statistics.InputStatisticsInputDatasetFacet(record.rows, record.bytes, 1)
+            facets["inputStatistics"] = statistics.InputStatisticsInputDatasetFacet(record.rows, record.bytes)
         if record and receipt and (assertions := _assertions(receipt.input_audit, port)):
             facets["dataQualityAssertions"] = assertions
         contract = port.contract
@@ -180,7 +181,9 @@ class Lineage:
         record = next((r for r in receipt.outputs if r.port == port.name), None) if receipt else None
         own: dict[str, Any] = {}
         if record:
-            own["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(record.rows, record.bytes, 1)
+            own["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(
+                record.rows, record.bytes, record.files
+            )
         facets = _dataset_facets(port.contract, record.location if record else "")
         if record and receipt:
             facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(receipt.run_id)
@@ -196,7 +199,10 @@ def _server() -> str:
 
 def _called(server: str) -> str:
     # Without the rest of the address, which may hold a password.
-    return f"the lineage server {urlsplit(server).hostname or 'that OPENLINEAGE_URL names'}"
+    host = None
+    with suppress(ValueError):  # it is none
+        host = urlsplit(server).hostname
+    return f"the lineage server {host or 'that OPENLINEAGE_URL names'}"
 
 
 def _dataset_facets(contract: Contract, location: str) -> dict[str, Any]:

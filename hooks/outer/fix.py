@@ -23,20 +23,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import unified_diff
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from outer import suite
 from outer.answers import outdated
 from outer.atomic import Blob, change, look
+from outer.diff import unified
 from outer.drift import managed_files
+from outer.errors import UsageError
 from outer.licences import RECORD, installed, normal, recorded
-from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, Product, load, lookup
+from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, Product, load, lookup, mappings
 from outer.rules.licence import lock_files, read_record
 from outer.rules.reading import major
 from outer.yamledit import CannotEdit, replace, source
-from outer.yamlfile import Pointer, Unreadable, parse
+from outer.yamlfile import Pointer, Unreadable, parse, show
 
 KEPT = "data/before-fix"
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?\Z")
@@ -54,20 +55,14 @@ class Fix:
     @property
     def diff(self) -> str:
         """The change as a unified diff."""
-        old = self.moved_from or self.path
-        head = f"rename from {self.moved_from}\nrename to {self.path}\n" if self.moved_from else ""
-        try:
-            sides = [_lines(side or b"") for side in (self.before, self.after)]
-        except UnicodeDecodeError:
-            return f"{head}Binary files a/{old} and b/{self.path} differ\n"
-        name = "/dev/null" if self.before is None else f"a/{old}"
-        return head + "".join(_complete(unified_diff(sides[0], sides[1], name, f"b/{self.path}")))
+        return unified(self.before, self.after, self.path, self.moved_from)
 
 
 def plan(product: Product) -> tuple[Fix, ...]:
     """What mends `product`, by path; nothing is written. Files that cannot be read are left to people.
 
-    Raises `UsageError` when the managed files cannot be rendered.
+    Raises `UsageError` when the managed files cannot be rendered, or where a file of the team that would change is a
+    link.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -87,31 +82,37 @@ def plan(product: Product) -> tuple[Fix, ...]:
             for before, after in (((product.root / old).read_bytes(), (copy / path).read_bytes()),)
             if before != after or old != path
         ]
-    return tuple(sorted([*fixes, *_licences(product), *_managed(product)], key=lambda fix: fix.path))
+    fixes += _licences(product)
+    for fix in fixes:
+        if (product.root / (fix.moved_from or fix.path)).is_symlink():
+            raise UsageError(
+                f"{fix.moved_from or fix.path} cannot be mended: it is a link", "Put a file of its own in its place."
+            )
+    return tuple(sorted([*fixes, *_managed(product)], key=lambda fix: fix.path))
 
 
 def write(product: Product, fixes: tuple[Fix, ...]) -> str:
     """Make the changes, all of them or none. Returns the folder, from the product's root, that holds what was there
-    before; empty when nothing was."""
-    root = product.root
-    wanted: dict[str, Blob | None] = {}
+    before; empty when nothing was.
+
+    Raises `UsageError` where a file is no longer what it was when `fixes` were planned, or cannot be written.
+    """
+    root, kept = product.root, f"{KEPT}/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    before, mended, gone = dict[str, Blob](), dict[str, Blob](), list[str]()
     for fix in fixes:
-        old = look(root, fix.moved_from or fix.path)
-        wanted[fix.path] = Blob(fix.after, executable=old is not None and old.executable)
-    for fix in fixes:
+        old = fix.moved_from or fix.path
+        there = look(root, old)
+        if (there.content if there and not there.link else None) != fix.before:
+            raise UsageError(f"{show(old)} has changed meanwhile; nothing was written", "Run the command again.")
+        if there is not None:
+            before[f"{kept}/{old}"] = there
+        mended[fix.path] = Blob(fix.after, executable=there is not None and there.executable)
         if fix.moved_from:
-            wanted[fix.moved_from] = None  # after the new one is there
-    seen = {path: look(root, path) for path in wanted}
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    kept = f"{KEPT}/{now}"
-    look(root, f"{kept}/x")  # refuses a link on the way
-    for fix in fixes:
-        if fix.before is not None:
-            target = root / kept / (fix.moved_from or fix.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(fix.before)
-    change(root, wanted, seen)
-    return kept if any(fix.before is not None for fix in fixes) else ""
+            gone.append(old)
+    # What was there is kept before anything changes, and a file goes when its new one is there.
+    wanted: dict[str, Blob | None] = {**before, **mended, **dict.fromkeys(gone)}
+    change(root, wanted, {path: look(root, path) for path in wanted})
+    return kept if before else ""
 
 
 Changes = Mapping[str, Mapping[Pointer, Any]]
@@ -139,9 +140,9 @@ def _versions(product: Product, root: Path) -> Changes:
         data = (root / file.path).read_bytes()
         look(file, data, ("version",))
         for key in ("inputPorts", "outputPorts"):
-            for index, port in _mappings(file.get(key)):
+            for index, port in mappings(file.get(key)):
                 look(file, data, (key, index, "version"), port.get("contractId"))
-                for position, contract in _mappings(port.get("inputContracts")):
+                for position, contract in mappings(port.get("inputContracts")):
                     look(file, data, (key, index, "inputContracts", position, "version"), contract.get("id"))
     return found
 
@@ -158,7 +159,7 @@ def _ids(product: Product, _: Path) -> Changes:
     changes: dict[Pointer, Any] = {}
     if version and isinstance(descriptor.get("id"), str):
         changes[("id",)] = f"urn:dmb:dp:{domain}:{name}:{version}"
-    for index, port in _mappings(descriptor.get("outputPorts")):
+    for index, port in mappings(descriptor.get("outputPorts")):
         own, port_name = major(str(port.get("version"))), port.get("name")
         if own and isinstance(port_name, str) and isinstance(port.get("contractId"), str):
             changes[("outputPorts", index, "contractId")] = f"urn:dmb:cmp:{domain}:{name}:{own}:{port_name}"
@@ -179,7 +180,7 @@ def _contracts(product: Product, _: Path) -> Changes:
         key = (file.get("name"), file.get("version"))
         ids = {
             str(port["contractId"])
-            for _index, port in _mappings(product.descriptor.get("outputPorts"))
+            for _index, port in mappings(product.descriptor.get("outputPorts"))
             if (port.get("name"), port.get("version")) == key and isinstance(port.get("contractId"), str)
         }
         alone = [(f.get("name"), f.get("version")) for f in product.output_contracts].count(key) == 1
@@ -236,20 +237,3 @@ def _edit(root: Path, changes: Changes) -> None:
                 data = (root / path).read_bytes()
                 if lookup(parse(data).value, pointer) != value:
                     (root / path).write_bytes(replace(data, {pointer: value}))
-
-
-def _mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for index, entry in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry
-
-
-def _lines(data: bytes) -> list[str]:
-    *lines, last = data.decode("utf-8").split("\n")
-    return [f"{line}\n" for line in lines] + ([last] if last else [])
-
-
-def _complete(lines: Iterator[str]) -> Iterator[str]:
-    """Lines of a diff, with the remark that git and patch expect where a file does not end in a line end."""
-    for line in lines:
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
-_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO")
-"""Variables of git that say how to reach something, not which repository is meant."""
+_KEPT = (
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_",
+    "GIT_SSH", "GIT_ASKPASS", "GIT_SSL_",
+)  # fmt: skip
+"""How variables of git begin that say how to reach something, not which repository is meant."""
 
 # To read runs nothing of a repository, so its owner does not matter: containers often run as another user than the one
 # who cloned.
@@ -16,7 +20,7 @@ _READING = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
 
 def environment() -> dict[str, str]:
     """The environment of this process without the repository that a git hook would name in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
 
 
 def printed(folder: Path, *arguments: str) -> bytes:
@@ -30,6 +34,11 @@ def printed(folder: Path, *arguments: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired):
         return b""
     return done.stdout if done.returncode == 0 else b""
+
+
+def public(address: str) -> str:
+    """`address` of a repository as it may be shown: without the user and the password in it."""
+    return re.sub("//[^/@]*@", "//", address)
 
 
 def reason(stderr: bytes) -> str:

@@ -21,6 +21,7 @@ def limits(product: Product) -> Limits:
     standard = product.standard.value if product.standard else None
     keep, share = (lookup(standard, ("contract", name)) for name in ("keep_versions", "quarantine_share"))
     return Limits(
-        keep if isinstance(keep, int) and keep >= 1 else KEEP,
-        share if isinstance(share, int | float) and 0 <= share <= 1 else 0.05,
+        # `yes` is a number to Python.
+        keep if isinstance(keep, int) and not isinstance(keep, bool) and keep >= 1 else KEEP,
+        share if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1 else 0.05,
     )

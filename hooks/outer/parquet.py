@@ -121,7 +121,7 @@ def opened(
             names: list[str] = []
             found: Footer | None = None
             for table, source in sources.items():
-                files = _files(source if isinstance(source, Dataset) else Dataset(source))
+                files = files_of(source if isinstance(source, Dataset) else Dataset(source))
                 reading = bind(connection, table, files, types or {} if table == name else {})
                 if table == name:
                     found = footer(connection, table, files, reading)
@@ -224,7 +224,8 @@ def _reading(connection: duckdb.DuckDBPyConnection, files: Files, types: Mapping
     return Reading(f"SELECT * FROM read_parquet({listed}, {options})")
 
 
-def _files(dataset: Dataset) -> Files:
+def files_of(dataset: Dataset) -> Files:
+    """The files of `dataset`. Raises `Unlisted` where they cannot be told, `Unusable` where none holds rows."""
     files = dataset.files()
     if not files:
         raise Unusable(f"{dataset.path} holds no file with rows")
@@ -253,12 +254,28 @@ def _text_reading(connection: duckdb.DuckDBPyConnection, form: str, listed: str,
     read, unfit = [], []
     for column in (str(row[0]) for row in described):
         sql, wanted = identifier(column), types.get(column, "")
-        read.append(f"TRY_CAST({sql} AS {wanted}) AS {sql}" if wanted else sql)
-        unfit.append(f"count_if({sql} IS NOT NULL AND TRY_CAST({sql} AS {wanted}) IS NULL)" if wanted else "0")
+        value = _exactly(sql, wanted) if wanted else sql
+        read.append(f"{value} AS {sql}")
+        unfit.append(f"count_if({sql} IS NOT NULL AND {value} IS NULL)" if wanted else "0")
     source = f"FROM ({raw})"
     return Reading(
         f"SELECT {', '.join(read)} {source}", f"SELECT {', '.join(unfit)} {source}", tuple(str(r[0]) for r in described)
     )
+
+
+def _exactly(sql: str, wanted: str) -> str:
+    """`sql` as the type `wanted`, null where it is no such thing: DuckDB would make 2 of 1.5, a day of any moment."""
+    value = f"TRY_CAST({sql} AS {wanted})"
+    if wanted == "DATE":
+        return f"if(TRY_CAST({sql} AS TIMESTAMP) <> {value}, NULL, {value})"
+    sizes = re.fullmatch(r"DECIMAL\(([0-9]+),([0-9]+)\)", wanted)
+    if not sizes and not re.fullmatch(r"U?(TINY|SMALL|BIG)INT|U?INTEGER", wanted):
+        return value
+    whole, places = (int(sizes[1]) - int(sizes[2]), int(sizes[2])) if sizes else (20, 0)
+    if whole + places >= 38:  # there is nothing finer
+        return value
+    finer = f"DECIMAL(38,{38 - whole})"
+    return f"if(TRY_CAST({sql}::VARCHAR AS {finer}) <> TRY_CAST({value} AS {finer}), NULL, {value})"
 
 
 def footer(connection: duckdb.DuckDBPyConnection, table: str, files: Files, reading: Reading) -> Footer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -16,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from outer import __version__, suite
 from outer.check import check
-from outer.drift import only_this_configuration
 from outer.errors import NothingChecked, OuterError, UsageError
-from outer.product import ANSWERS, load
+from outer.product import load
 from outer.report import HOME, reference
 from outer.rule import FAMILIES, Rule, Stage
 from outer.rules import RULES
@@ -223,24 +221,16 @@ def _wrong(rule: Rule, product: Path, as_of: date) -> str:
 
 def fresh(target: Path) -> Path:
     """A fresh product with the default answers at `target`, rendered offline from the suite beside this command."""
-    from copier import run_copy
+    from outer.update.by_copier import Refused, render
 
     source = suite.folder()
     data = {"blueprint": _EXAMPLES, "suite_url": f"{HOME}.git", "suite_ref": f"v{__version__}"}
-    with tempfile.TemporaryDirectory() as folder, only_this_configuration(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # A copy of its own: in a checkout of the suite Copier would take the last commit instead of what lies there.
-        shutil.copyfile(source / "copier.yml", Path(folder, "copier.yml"))
-        for name in ("template", "blueprints"):
-            ignored = shutil.ignore_patterns("__pycache__", ".venv", ".pytest_cache", ".ruff_cache")
-            shutil.copytree(source / name, Path(folder, name), symlinks=True, ignore=ignored)
-        try:
-            run_copy(folder, target, data=data, defaults=True, quiet=True, answers_file=ANSWERS)
-        except Exception as error:  # Copier raises plain ValueError and many kinds of its own
-            raise OuterError(
-                f"no fresh product can be rendered from {source}: {' '.join(str(error).split())[:300]}",
-                "Mend the template of the suite.",
-            ) from None
+    try:
+        render(source, target, data)
+    except (Refused, OSError) as error:
+        raise OuterError(
+            f"no fresh product can be rendered from {source}: {error}", "Mend the template of the suite."
+        ) from None
     return target
 
 

@@ -267,8 +267,8 @@ def _table(port: Port, environment: str) -> tuple[Table | None, str]:
         raise UsageError(f"{where}: the server names no {', '.join(missing)}", "Write it into the contract.")
     if not isinstance(given["port"], int):
         raise UsageError(f"{where}: {show(str(given['port']))} is no port", "Write a number.")
-    name = str(table.get("physicalName") or table.get("name"))
-    return Table(str(given["host"]), given["port"], str(given["database"]), str(given["schema"]), name), where
+    host, database, schema = (interpolate(str(given[key]), where) for key in ("host", "database", "schema"))
+    return Table(host, given["port"], database, schema, str(table.get("physicalName") or table.get("name"))), where
 
 
 def _database(table: Table | None) -> tuple[str, int, str] | None:
@@ -293,6 +293,13 @@ def _check_plain(path: Path, where: str) -> None:
             f"{where}: the path {show(str(path))} holds one of * ? [ ], which readers take for a pattern",
             "Rename the file or the folder.",
         )
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{where}: the path {show(str(path))} is no UTF-8, which readers of data need",
+            "Rename the file or the folder; where the name is right, use a locale of UTF-8 (LC_ALL=C.UTF-8).",
+        ) from None
 
 
 def _check_variables(kind: str, ports: Sequence[Port]) -> None:

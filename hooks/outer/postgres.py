@@ -70,21 +70,22 @@ class Shelf:
         import psycopg
 
         deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with self._connected() as connection, connection.transaction():
-                    # Short, so that readers who come meanwhile are not kept waiting behind this one.
-                    connection.execute("SET LOCAL lock_timeout = '300ms'")
-                    for location, table in self._tables():
-                        _turn(connection, table, own_name(location, run_id), run_id)
-                return
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-                if time.monotonic() >= deadline:
-                    raise RunFailed(
-                        f"{self.locations[0].table} is being read by a transaction that does not end",
-                        "End it (pg_stat_activity tells whose it is), and run again.",
-                    ) from None
-                time.sleep(0.2)
+        with self._connected() as connection:
+            while True:
+                try:
+                    with connection.transaction():
+                        # Short, so that readers who come meanwhile are not kept waiting behind this one.
+                        connection.execute("SET LOCAL lock_timeout = '300ms'")
+                        for location, table in self._tables():
+                            _turn(connection, location, table, run_id)
+                    return
+                except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                    if time.monotonic() >= deadline:
+                        raise RunFailed(
+                            f"{self.locations[0].table} is being read by a transaction that does not end",
+                            "End it (pg_stat_activity tells whose it is), and run again.",
+                        ) from None
+                    time.sleep(0.2)
 
     def published(self) -> str | None:
         """The run whose version all views show; None where they show none, or not one."""
@@ -93,6 +94,16 @@ class Shelf:
         with self._connected() as connection:
             found = {_shown(connection, table) for _, table in self._tables()}
         return found.pop() if len(found) == 1 else None
+
+    def serve(self, version: Path | None) -> None:
+        """Show the `version` that is published on the file system: a run that was killed may not have come so far.
+
+        Where none is, this only tells of a database that does not answer, before anybody has worked for it.
+        """
+        shown = self.published()
+        if version is not None and shown != version.name:
+            self.load(version, version.name)
+            self.switch(version.name)
 
     def prune(self, kept: Collection[str]) -> None:
         """Remove the tables of versions whose run is not in `kept`, as far as nobody reads them."""
@@ -128,8 +139,6 @@ class Shelf:
                 options="-c timezone=UTC", application_name="outer",
             ) as connection:  # fmt: skip
                 yield connection
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-            raise
         except psycopg.Error as error:
             raise RunFailed(f"{table}: {_said(error)}", "Look at the server, at PGUSER and at its rights.") from None
 
@@ -148,8 +157,10 @@ def own_name(location: Location, run_id: str) -> str:
 
 
 def _digest(location: Location) -> str:
-    # Of the contract's id, which no other product has: several may share a schema.
-    return sha256(f"{location.port.contract.id} {location.port.name}".encode()).hexdigest()[:12]
+    # Of the contract's id, which no other product has: several may share a schema. And of the name that consumers know:
+    # that of the port is another one as soon as a newer major stands beside it.
+    name = location.table.name if location.table else location.port.name
+    return sha256(f"{location.port.contract.id} {name}".encode()).hexdigest()[:12]
 
 
 def _load(connection: psycopg.Connection[Any], location: Location, schema: str, name: str, folder: Path) -> None:
@@ -177,20 +188,18 @@ def _load(connection: psycopg.Connection[Any], location: Location, schema: str, 
         raise RunFailed(f"{data.path} cannot be read any more: {error}", "Run again.") from None
 
 
-def _turn(connection: psycopg.Connection[Any], table: Table, name: str, run_id: str) -> None:
+def _turn(connection: psycopg.Connection[Any], location: Location, table: Table, run_id: str) -> None:
     import psycopg
 
-    kind = connection.execute(
-        "SELECT c.relkind FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s",
-        (table.schema, table.name),
-    ).fetchone()
-    if kind and (kind[0] not in ("v", b"v") or _shown(connection, table) is None):
+    # A view keeps its table, which is named by the contract: another product may have published under the same name.
+    last = _shown(connection, table)
+    ours = last is not None and _exists(connection, table.schema, own_name(location, last))
+    if not ours and _exists(connection, table.schema, table.name):
         raise RunFailed(
-            f"{table} is there and was not made by `outer run`",
+            f"{table} is there and was not made by `outer run` of this product",
             "Move it away, or give the port another name or schema in its contract.",
         )
-    query = _sql(" AS SELECT * FROM {}.{}", table.schema, name)
+    query = _sql(" AS SELECT * FROM {}.{}", table.schema, own_name(location, run_id))
     view = _sql("VIEW {}.{}", table.schema, table.name)
     try:
         with connection.transaction():
@@ -257,7 +266,7 @@ def _raw(text: str) -> Any:
 
 
 def _said(error: psycopg.Error) -> str:
-    # Classes 08, 28, 3D, 3F, 42 are about connection, rights and names; others may quote values of the data.
+    # These classes are about connection, rights, names and what depends on them; others may quote values of the data.
     state = error.sqlstate or "08"
-    line = (str(error).splitlines() or [""])[0][:300] if state[:2] in ("08", "28", "3D", "3F", "42") else ""
+    line = (str(error).splitlines() or [""])[0][:300] if state[:2] in ("08", "28", "2B", "3D", "3F", "42") else ""
     return line or f"PostgreSQL stopped with {type(error).__name__}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,13 @@ def lookup(value: Any, pointer: Pointer) -> Any:
     return value
 
 
+def mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Position and value of every mapping in a list."""
+    for index, entry in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
+
+
 def load(root: Path) -> Product:
     """Read the data product in the folder `root`.
 
@@ -120,8 +127,7 @@ def load(root: Path) -> Product:
 
 def custom(file: File | None, name: str) -> Any:
     """Value of the entry `name` of `customProperties`, or None."""
-    entries = file.get("customProperties") if file else None
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("property") == name:
+    for _, entry in mappings(file.get("customProperties") if file else None):
+        if entry.get("property") == name:
             return entry.get("value")
     return None

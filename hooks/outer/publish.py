@@ -1,6 +1,6 @@
 """The publish layout: one lock, one staging area, complete versions, and one link that switches between them.
 
-    <root>/lock                   held by a run and by everything that it started
+    <root>/lock                   held by a run and by everything that it started (see `lock`)
     <root>/staging/<run_id>/      what the workloads write
     <root>/versions/<run_id>/     one complete version: every output port (a file or a folder), receipt.json,
                                   lineage.jsonl, quarantine/ where rows were set aside; never changed
@@ -14,24 +14,19 @@ behind that nobody can see through `current`; the next run removes them.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import randbelow
-from typing import Any
 
 from outer import pointer
-from outer.errors import UsageError
-from outer.ports import QUARANTINE
-from outer.talk import Talk
+from outer.errors import NothingChecked, UsageError
 from outer.yamlfile import show
 
 KEEP = 3
@@ -76,8 +71,12 @@ class Area:
     def rollback(self) -> Path:
         return self.root / "rollback.json"
 
+    @property
+    def receipts(self) -> Path:
+        return self.root / "receipts"
+
     def receipt(self, run_id: str) -> Path:
-        return self.root / "receipts" / f"{run_id}.json"
+        return self.receipts / f"{run_id}.json"
 
     def lineage(self, run_id: str) -> Path:
         return self.root / "lineage" / f"{run_id}.jsonl"
@@ -85,13 +84,18 @@ class Area:
     def published(self) -> Path | None:
         """Folder of the version that is published, without the link; None where none is.
 
-        Raises `UsageError` when `current` is anything but a link to a version, which only a person can have made.
+        Raises `UsageError` when `current` cannot be read, or is anything but a link to a version, which only a person
+        can have made.
         """
         try:
             target = os.readlink(self.current)
         except FileNotFoundError:
             return None
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise UsageError(
+                    f"{self.current} cannot be read: {error.strerror}", "Look at this place, and at the rights there."
+                ) from None
             raise UsageError(
                 f"{self.current} is not a link, so it cannot be switched",
                 "Move it away; `outer run` makes a link to the version that it publishes.",
@@ -106,106 +110,15 @@ class Area:
         version = self.versions / run_id
         return version if version.is_dir() else None
 
-
-# --- The lock -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def locked(area: Area, run_id: str, wait: float, talk: Talk) -> Iterator[int]:
-    """Hold the lock of `area` and give its file descriptor, for children to inherit.
-
-    The lock belongs to the open file, so workloads that outlive a killed run keep it until they end. Waits up to
-    `wait` seconds for another run; raises `UsageError` after that.
-    """
-    area.root.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(area.root / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        _acquire(descriptor, area, wait, talk)
-        note_holder(descriptor, run_id=run_id, pid=os.getpid())
-        try:
-            yield descriptor
-        finally:
-            # Said aloud: closing alone would leave the lock with every daemon that a workload left running.
-            _release(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def note_holder(descriptor: int, **who: Any) -> None:
-    """Write into the lock file who holds it, for the people who wait."""
-    data = json.dumps(who).encode()
-    with suppress(OSError):  # a courtesy, not worth a failure
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, data)
-
-
-def _acquire(descriptor: int, area: Area, wait: float, talk: Talk) -> None:
-    deadline, told = time.monotonic() + wait, False
-    while not _try(descriptor):
-        if time.monotonic() >= deadline:
-            raise UsageError(
-                f"another run has {area.root}: {_holder(area)}", f"Wait for it, or for longer than {wait:g} s (--wait)."
+    def require(self, environment: str) -> Path:
+        """What `published` gives. Raises `NothingChecked` where nothing is published in `environment`."""
+        version = self.published()
+        if version is None:
+            raise NothingChecked(
+                f"nothing is published in the environment {show(environment)} ({self.current} does not exist)",
+                "Publish first: outer run" + ("" if environment == "local" else f" --env {environment}"),
             )
-        if not told:
-            talk.note(f"waiting up to {wait:g} s for another run: {_holder(area)}")
-            told = True
-        time.sleep(0.1)
-
-
-def _holder(area: Area) -> str:
-    try:
-        who = json.loads((area.root / "lock").read_bytes())
-        pid, run_id, group = int(who["pid"]), str(who["run_id"]), who.get("group")
-    except (OSError, ValueError, TypeError, KeyError):
-        return "it has not said who it is"
-    if _alive(pid):
-        return f"run {run_id}, process {pid}"
-    stop = f"; to stop it: kill -- -{group}" if isinstance(group, int) else ""
-    return f"run {run_id} was killed (process {pid}), but a workload that it started still runs{stop}"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # Far behind the text: on Windows a locked byte cannot even be read.
-    _BYTE = 1 << 30
-
-    def _try(descriptor: int) -> bool:
-        os.lseek(descriptor, _BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-
-    def _release(descriptor: int) -> None:
-        os.lseek(descriptor, _BYTE, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _release(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return version
 
 
 # --- Versions -------------------------------------------------------------------------------------
@@ -233,7 +146,8 @@ def recover(area: Area, keep: int = KEEP) -> Path | None:
 def prune(area: Area, keep: int = KEEP) -> None:
     """Keep the published version and its last predecessors, `keep` in all, as the receipts tell them.
 
-    A version that a rollback took back stays as well until the next publication, so that one can go forward again.
+    Where somebody has removed the link, the next version names no predecessor: those that are older count. A version
+    that a rollback took back stays as well until the next publication, so that one can go forward again.
     """
     kept = _history(area, keep)
     if kept is not None:
@@ -246,13 +160,12 @@ def prune(area: Area, keep: int = KEEP) -> None:
 
 
 def switch(area: Area, run_id: str) -> Path:
-    """Publish the staged version `run_id`: all of its ports at once, or none. Needs the lock.
+    """Publish the staged version `run_id`, which is settled: all of its ports at once, or none. Needs the lock.
 
     Raises `OSError` when it cannot; then the old version is still published.
     """
     staged, version = area.staging(run_id), area.versions / run_id
     area.versions.mkdir(exist_ok=True)
-    _settle(staged)
     try:
         os.rename(staged, version)
         _sync(area.versions)
@@ -266,12 +179,13 @@ def switch(area: Area, run_id: str) -> Path:
 
 
 def withdraw(area: Area, run_id: str, previous: Path | None) -> None:
-    """Take the version of `run_id` back that `switch` has just published, for `previous` or for nothing."""
+    """Undo what `switch` or `switch_back` has just done for `run_id`: publish `previous` again, or nothing."""
     if previous is not None:
         pointer.lead(area.current, previous, run_id)
     else:
         area.current.unlink()
     _remove(area.versions / run_id)
+    _remove(area.receipt(run_id))
 
 
 def switch_back(area: Area, run_id: str, to: str, receipt: bytes) -> None:
@@ -310,13 +224,11 @@ def _settle_rollback(area: Area, current: Path | None) -> None:
         area.rollback.unlink()
 
 
-def _settle(folder: Path) -> None:
-    """Make everything below `folder` survive a power cut, and its files unwritable."""
+def settle(folder: Path) -> None:
+    """Make everything below `folder` survive a power cut, and its files unwritable. Waits for the disk."""
     for path in _children(folder):
         if path.is_dir() and not path.is_symlink():
-            _settle(path)
-            if path.name == QUARANTINE:
-                path.chmod(0o700)  # rows of the inputs, for the team alone
+            settle(path)
         else:
             _sync(path)
             if os.name != "nt":  # there, a file that nobody may write cannot be removed either
@@ -353,6 +265,8 @@ def _history(area: Area, keep: int) -> set[str] | None:
         if not isinstance(previous, str) or not _RUN.match(previous) or previous in kept:
             break
         kept.append(previous)
+    older = sorted((name for name in good if name < kept[-1]), reverse=True)
+    kept += older[: max(keep - len(kept), 0)]
     return {*kept, *(name for name in good if name > current.name)}
 
 
@@ -388,7 +302,8 @@ def _sync(path: Path) -> None:
     """Make the file or folder at `path` survive a power cut."""
     if path.is_dir() and os.name == "nt":
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

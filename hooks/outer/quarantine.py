@@ -32,7 +32,7 @@ def collect(area: Area, run_id: str, inputs: Mapping[str, int]) -> tuple[Quarant
     found: list[QuarantineRecord] = []
     for name in sorted(os.listdir(folder)):
         path = folder / name
-        if name not in known or not stat.S_ISREG(path.lstat().st_mode):
+        if name not in known or not _own(path):
             raise RunFailed(
                 f"the workloads have written to the quarantine what is no file of an input port: {show(name)}",
                 "Write what is set aside to the file that PORTS_FILE names for its port, and nothing beside it.",
@@ -46,6 +46,8 @@ def collect(area: Area, run_id: str, inputs: Mapping[str, int]) -> tuple[Quarant
         found.append(QuarantineRecord(port, rows, share, f"versions/{run_id}/{QUARANTINE}/{name}"))
     if not found:
         folder.rmdir()
+    else:
+        folder.chmod(0o700)  # rows of the inputs, for the team alone
     return tuple(found)
 
 
@@ -60,7 +62,7 @@ def rescue(area: Area, run_id: str, inputs: Mapping[str, int]) -> tuple[Quaranti
     for port, all_rows in inputs.items():
         path = folder / f"{port}.parquet"
         with suppress(OSError, RunFailed):
-            rows = _rows(path) if path.is_file() and not path.is_symlink() else 0
+            rows = _rows(path) if _own(path) else 0
             if not rows:
                 continue
             target.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -68,6 +70,12 @@ def rescue(area: Area, run_id: str, inputs: Mapping[str, int]) -> tuple[Quaranti
             share = rows / all_rows if all_rows else 1.0
             found.append(QuarantineRecord(port, rows, share, f"logs/{run_id}/{QUARANTINE}/{path.name}"))
     return tuple(found)
+
+
+def _own(path: Path) -> bool:
+    """Whether `path` is a file that the workload has written here, and not another name of one elsewhere."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def _rows(path: Path) -> int:

@@ -31,14 +31,19 @@ One JSON object, `format` 1:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from outer.errors import UsageError
+from outer.product import Product
 from outer.result import AuditReport
+from outer.talk import counted
+from outer.yamlfile import show
 
 FORMAT = 1
 
@@ -59,7 +64,7 @@ class InputRecord:
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """An output as it was published. `location` is the path that the contract promises, through `current`."""
+    """An output as it was published. `location` is where consumers find it: the path or table of the contract."""
 
     port: str
     contract: str
@@ -83,6 +88,11 @@ class QuarantineRecord:
     share: float
     """Of the rows of the input, from 0 to 1."""
     file: str
+
+    def sentence(self) -> str:
+        """The record for people."""
+        return f"{self.port}: {counted(self.rows, 'row')} ({self.share:.2%}) set aside: {self.file}"
+
     """Relative to the folder that publishes."""
 
 
@@ -133,9 +143,30 @@ def read(path: Path) -> Receipt:
         said = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"{path}: the receipt cannot be read: {said}",
-            "Publish again with `outer run`; the next receipt replaces it.",
+            "Publish again with `outer run`. One below receipts/ that stays unreadable may be removed.",
         ) from None
     return receipt
+
+
+_MAJOR = re.compile(r":[0-9]+\Z")
+"""The end of an id, `urn:dmb:dp:<domain>:<name>:<major>`."""
+
+
+def check_owner(version: Path | None, product: str) -> None:
+    """Raise `UsageError` where `version` is that of another product than the one with the id `product`.
+
+    Another major of a product is the same product. A receipt that cannot be read says nothing.
+    """
+    owner: object = None
+    with suppress(UsageError):
+        owner = read(version / "receipt.json").product.get("id") if version else None
+    if version and owner is not None and _MAJOR.sub("", str(owner)) != _MAJOR.sub("", product):
+        root = version.parent.parent
+        raise UsageError(
+            f"{root} publishes another product, {show(str(owner))}",
+            "Give each product a folder of its own (DATA_ROOT). If it is this one under an older id, remove the link "
+            f"{root / 'current'}.",
+        )
 
 
 def standing(folder: Path, run_id: str) -> Receipt | None:
@@ -166,6 +197,12 @@ def _known(record: type[Any], entry: Mapping[str, Any]) -> dict[str, Any]:
 def results(reports: Iterable[tuple[str, AuditReport]]) -> tuple[Mapping[str, Any], ...]:
     """The results of audits, each with the name of its port, as a receipt lists them."""
     return tuple({"port": port, **result.as_dict()} for port, report in reports for result in report.results)
+
+
+def pin(product: Product) -> Mapping[str, str | None]:
+    """The standard that `product` was rendered from, as its answers name it."""
+    found = {key: product.answers.get(key) if product.answers else None for key in ("_commit", "_src_path")}
+    return {key: None if value is None else str(value) for key, value in found.items()}
 
 
 def moment(time: datetime) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from outer.talk import counted
+
 Outcome = Literal["passed", "failed", "not_checked"]
 Severity = Literal["error", "warning", "info"]
 How = Literal["file metadata", "scan", "receipt", "inner", "declared only", "could not run"]
@@ -52,7 +54,7 @@ class Result:
             said.append(f"found {self.observed}")
         if self.bad_rows:
             share = f" ({self.share:.2%})" if self.share is not None else ""
-            said.append(f"{self.bad_rows:,} bad rows{share}" if self.bad_rows > 1 else f"1 bad row{share}")
+            said.append(counted(self.bad_rows, "bad row") + share)
         return f"{self.rule}: {'; '.join(said) or self.outcome}" + (f"  [{self.place}]" if self.place else "")
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,6 +86,15 @@ class AuditReport:
     def warnings(self) -> tuple[Result, ...]:
         """Failed rules that are reported only, by their severity."""
         return tuple(r for r in self.results if r.outcome == "failed" and not r.blocks)
+
+    def summary(self) -> str:
+        """How the audit went, in a few words."""
+        said = [counted(self.rows, "row"), f"{counted(self.count('passed'), 'rule')} passed"]
+        if failed := self.count("failed"):
+            said.append(f"{failed} failed")
+        if unchecked := self.count("not_checked"):
+            said.append(f"{unchecked} not checked")
+        return ", ".join(said)
 
     def count(self, outcome: Outcome) -> int:
         return sum(r.outcome == outcome for r in self.results)

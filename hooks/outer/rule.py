@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from outer.finding import Finding, Level
-from outer.product import File, Product, lookup
+from outer.product import File, Product, lookup, mappings
 from outer.yamlfile import Place, Pointer
 
 
@@ -62,10 +62,7 @@ class Subject:
 
     def entries(self, *steps: str | int) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Position and value of every mapping in the list at `steps`."""
-        value = self.get(*steps)
-        for index, entry in enumerate(value if isinstance(value, list) else ()):
-            if isinstance(entry, dict):
-                yield index, entry
+        return mappings(self.get(*steps))
 
     def standard(self, *steps: str) -> Any:
         """A parameter of the organisation's standard (outer/standard.yaml)."""

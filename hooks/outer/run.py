@@ -18,17 +18,18 @@ from outer.digests import Digests
 from outer.errors import NothingChecked, OuterError, RunFailed
 from outer.evidence import Lineage, lineage_run
 from outer.limits import Limits, limits
+from outer.lock import locked, note_holder
 from outer.machine import deaf, foreseen, require, stoppable
-from outer.model import DataProduct, model
+from outer.model import DataProduct, Workload, model
 from outer.parquet import Unusable, opened
 from outer.ports import QUARANTINE, Location, Locations, resolve
 from outer.postgres import Shelf, own_name, shelf
 from outer.product import load
 from outer.publish import Area
-from outer.receipt import InputRecord, OutputRecord, QuarantineRecord, Receipt, moment, results
+from outer.receipt import InputRecord, OutputRecord, QuarantineRecord, Receipt, check_owner, moment, pin, results
 from outer.result import AuditReport
-from outer.surroundings import history, related
-from outer.talk import Talk
+from outer.surroundings import history, related, runs
+from outer.talk import Talk, counted
 from outer.written import check_written
 from outer.yamlfile import show
 
@@ -65,10 +66,11 @@ def run(
     bounds = bounds if keep is None else replace(bounds, keep_versions=keep)
     area, started = Area(locations.root), datetime.now(UTC)
     job = _Job(product, locations, area, environment, since, started, publish.new_run_id(started), bounds, tables, talk)
-    with foreseen(area.root, area.current), stoppable(), publish.locked(area, job.run_id, wait, talk) as lock:
+    with foreseen(area.root, area.current), stoppable(), locked(area.root, job.run_id, wait, talk) as lock:
+        check_owner(area.published(), product.id)
         job.previous = publish.recover(area, bounds.keep_versions)
         try:
-            serve(tables, job.previous)
+            tables.serve(job.previous)
             job.prepare()
             job.work(lock, setup=setup)
             job.audit()
@@ -118,6 +120,8 @@ class _Job:
     tables: Shelf
     talk: Talk
     previous: Path | None = None
+    earlier: tuple[Receipt, ...] = ()
+    """The runs before, where the audit has come so far."""
     reports: dict[str, AuditReport] = field(default_factory=dict)
     input_reports: dict[str, AuditReport] = field(default_factory=dict)
     outputs: tuple[OutputRecord, ...] = ()
@@ -152,7 +156,7 @@ class _Job:
                 "Ask the producer, or take the contract that they have published since.",
             )
         rows = sum(report.rows for report in self.input_reports.values())
-        self.talk.done("inputs", f"{_count(len(self.locations.inputs), 'port')}, {_count(rows, 'row')}")
+        self.talk.done("inputs", f"{counted(len(self.locations.inputs), 'port')}, {counted(rows, 'row')}")
 
     def work(self, lock: int, *, setup: bool) -> None:
         """Run setup and workloads; every output file is there when this returns."""
@@ -162,7 +166,7 @@ class _Job:
         ports = workloads.describe(self.locations, self.area, self.run_id, self.environment, self.since, self.previous)
 
         def note(group: int) -> None:
-            publish.note_holder(lock, run_id=self.run_id, pid=os.getpid(), group=group)
+            note_holder(lock, run_id=self.run_id, pid=os.getpid(), group=group)
 
         if setup and self.product.inner.setup:
             self.talk.step("setup")
@@ -178,10 +182,10 @@ class _Job:
                 log=logs / f"{workload.name}.log", timeout=workload.timeout,
                 talk=self.talk, keep_open=(lock,), started=note,
             )  # fmt: skip
-            for location in self.locations.outputs:
-                if location.port.name in workload.writes:
-                    check_written(workload, location, self._staged(location))
+            self._check_written(workload)
             self.talk.done(workload.name)
+        for workload in self.product.inner.workloads[:-1]:
+            self._check_written(workload)  # a later one may have laid hands on it
         expected = {QUARANTINE, *(location.path.name for location in self.locations.outputs)}
         if strange := sorted(set(os.listdir(self.area.staging(self.run_id))) - expected):
             raise RunFailed(
@@ -190,11 +194,16 @@ class _Job:
             )
         self._set_aside()
 
+    def _check_written(self, workload: Workload) -> None:
+        for location in self.locations.outputs:
+            if location.port.name in workload.writes:
+                check_written(workload, location, self._staged(location))
+
     def _set_aside(self) -> None:
         rows = {name: report.rows for name, report in self.input_reports.items()}
         self.quarantine = quarantine.collect(self.area, self.run_id, rows)
         for record in self.quarantine:
-            self.talk.note(f"{record.port}: {_count(record.rows, 'row')} ({record.share:.2%}) set aside: {record.file}")
+            self.talk.note(record.sentence())
         allowed = self.limits.quarantine_share
         if bad := [record.port for record in self.quarantine if record.share > allowed]:
             raise RunFailed(
@@ -208,24 +217,25 @@ class _Job:
         """Hold every output against its contract; none may break it."""
         made = [(location.port.contract, self._staged(location)) for location in self.locations.outputs]
         made += [(location.port.contract, location.dataset) for location in self.locations.inputs]
+        self.earlier = runs(self.area.receipts)
         for location in self.locations.outputs:
             name, contract = location.port.name, location.port.contract
             self.talk.step(f"audit {name}")
             report = audit(
                 contract, self._staged(location), published=None, as_of=datetime.now(UTC),
-                related=related(contract, made), history=history(self.area.receipt("").parent, name),
+                related=related(contract, made), history=history(self.earlier, name),
             )  # fmt: skip
             if not report.results:
                 raise NothingChecked(f"the audit of {show(name)} has checked nothing", "Report this defect.")
             self.reports[name] = report
             if not report.failures:
-                self.talk.done(f"audit {name}", said(report))
+                self.talk.done(f"audit {name}", report.summary())
             self._tell(location, report)
         broken = [name for name, report in self.reports.items() if report.failures]
         if broken:
             failed = sum(len(report.failures) for report in self.reports.values())
             raise RunFailed(
-                f"{_ports('output', broken)} not as the contract says: {_count(failed, 'rule')} failed; "
+                f"{_ports('output', broken)} not as the contract says: {counted(failed, 'rule')} failed; "
                 "nothing was published",
                 f"Mend the inner, or change the contract openly. All results: {self.area.receipt(self.run_id)}",
             )
@@ -240,6 +250,7 @@ class _Job:
         assert self.lineage is not None  # noqa: S101 (`prepare` made it)
         publish.write(staging / "lineage.jsonl", self.lineage.final_events(receipt))
         publish.write(staging / "receipt.json", receipt.as_json())
+        publish.settle(staging)
         # Whoever stops the run from here on is too late: what follows is short, and would not be undone.
         deaf()
         publish.switch(self.area, self.run_id)
@@ -268,7 +279,7 @@ class _Job:
             name = location.port.name
             report = audit_server(
                 location.port.contract, self.environment, published=None, as_of=datetime.now(UTC),
-                table=own_name(location, self.run_id), history=history(self.area.receipt("").parent, name),
+                table=own_name(location, self.run_id), history=history(self.earlier, name),
             )  # fmt: skip
             self._tell(location, report)
             if report.failures or report.rows != self.reports[name].rows:
@@ -277,7 +288,7 @@ class _Job:
                     "The server judges otherwise than the file: look at types, collation and patterns.",
                 )
         rows = sum(report.rows for report in self.reports.values())
-        self.talk.done("load", f"{_count(rows, 'row')} to {', '.join(self._places())}")
+        self.talk.done("load", f"{counted(rows, 'row')} to {', '.join(self._places())}")
 
     def _places(self) -> Sequence[str]:
         tables = [str(location.table) for location in self.tables.locations]
@@ -311,7 +322,6 @@ class _Job:
                 self.talk.note(trouble)
 
     def _receipt(self, outcome: Literal["published", "failed"], reason: str = "") -> Receipt:
-        answers = self.product.source.answers
         digest = self.digests.take(wait=outcome == "published") if self.digests else {}
         return Receipt(
             run_id=self.run_id,
@@ -323,7 +333,7 @@ class _Job:
             reason=reason,
             previous=self.previous.name if self.previous else None,
             since=self.since.isoformat() if self.since else None,
-            pin={key: _text(answers.get(key)) if answers else None for key in ("_commit", "_src_path")},
+            pin=pin(self.product.source),
             outer_version=__version__,
             outer_hash=self.outer_hash,
             inner_hash=self.inner_hash,
@@ -381,30 +391,13 @@ class _Job:
         try:
             yield
         except OSError as error:
-            self.talk.note(f"{consequence}: {error.filename or self.area.root}: {error.strerror}")
+            self.talk.fail(f"{consequence}: {error.filename or self.area.root}: {error.strerror}")
 
     def _staged(self, location: Location) -> Dataset:
         return location.inside(self.area.staging(self.run_id))
 
     def _lineage_run(self) -> str:
         return lineage_run(self.product.id, self.run_id)
-
-
-def serve(tables: Shelf, version: Path | None) -> None:
-    """Let tables show the `version` that is published: a run that was killed may not have come so far."""
-    if version is not None and tables.locations and tables.published() != version.name:
-        tables.load(version, version.name)
-        tables.switch(version.name)
-
-
-def said(report: AuditReport) -> str:
-    """How an audit went, in a few words."""
-    counted = [f"{report.count('passed')} rules passed"]
-    if failed := report.count("failed"):
-        counted.append(f"{failed} failed")
-    if unchecked := report.count("not_checked"):
-        counted.append(f"{unchecked} not checked")
-    return f"{_count(report.rows, 'row')}, {', '.join(counted)}"
 
 
 def _example(row: Mapping[str, str]) -> str:
@@ -414,11 +407,3 @@ def _example(row: Mapping[str, str]) -> str:
 def _ports(side: str, names: Sequence[str]) -> str:
     listed = ", ".join(map(show, names))
     return f"{side} port {listed} is" if len(names) == 1 else f"{side} ports {listed} are"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -14,6 +14,18 @@ from outer.yamlfile import show
 if TYPE_CHECKING:
     from outer.parquet import Table
 
+SHORT: Mapping[str, str] = {
+    "av": "availability", "th": "throughput", "er": "errorRate", "ga": "generalAvailability", "es": "endOfSupport",
+    "el": "endOfLife", "re": "retention", "fy": "frequency", "ly": "latency", "ta": "timeOfAvailability",
+    "td": "timeToDetect", "tn": "timeToNotify", "tr": "timeToRepair",
+}  # fmt: skip
+"""Short names of service levels, as ODCS allows them."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+LONGEST = timedelta(days=1000 * 365)
+"""Longest time that a service level may name: from today, no calendar reaches much further back."""
+
 _UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
     **dict.fromkeys(("min", "minute", "minutes"), timedelta(minutes=1)),
@@ -25,17 +37,20 @@ _UNITS = {
 
 
 def allowed_age(level: Mapping[str, Any]) -> timedelta:
-    """How old data may be by the service level `level`. Raises `Unknown`; `m` is one, for a minute or a month."""
+    """How old data may be by the service level `level`. Raises `Unknown`: the unit `m` is a minute or a month."""
     value, unit = level.get("value"), level.get("unit")
     try:
         number = float(value)  # type: ignore[arg-type]
-        if isinstance(value, bool) or not 0 <= number < 1e7:
+        if isinstance(value, bool) or not 0 <= number < 1e12:
             raise ValueError
     except (TypeError, ValueError):
         raise Unknown(f"{show(value)} is not a length of time") from None
-    if str(unit).strip().lower() not in _UNITS:
+    one = _UNITS.get(str(unit).strip().lower())
+    if one is None:
         raise Unknown(f"unit {show(unit)}; use h or d")
-    return number * _UNITS[str(unit).strip().lower()]
+    if number > LONGEST / one:
+        raise Unknown(f"{show(value)} {unit} is longer than 1,000 years; leave it out where there is no limit")
+    return number * one
 
 
 def in_rows(level: Mapping[str, Any]) -> bool:
@@ -68,7 +83,7 @@ def newest(table: Table, column: str, found: str, as_of: datetime) -> datetime |
     ((found_at,),) = table.rows(
         f"SELECT max(t) FROM (SELECT epoch_us({moment}) AS t FROM {identifier(table.name)}) WHERE t <= {now}"
     )
-    if found_at is None:
+    try:
+        return None if found_at is None else _EPOCH + timedelta(microseconds=found_at, days=found == "DATE")
+    except OverflowError:  # before the calendar of Python
         return None
-    latest = datetime.fromtimestamp(found_at / 1_000_000, UTC)
-    return latest + timedelta(days=1) if found == "DATE" else latest

@@ -96,7 +96,8 @@ class Talk:
 def put(*lines: object) -> None:
     """Print a result on stdout, even where that cannot show all of its letters; without `lines` only flush it.
 
-    Raises `UsageError` where stdout cannot be written, as on a full disk, and `BrokenPipeError` where nobody reads it.
+    Where its reader has gone, as `| head` does, the rest goes nowhere, and the outcome of the command stays what it is.
+    Raises `UsageError` where stdout cannot be written, as on a full disk.
     """
     try:
         encoding = sys.stdout.encoding or "utf-8"
@@ -104,7 +105,7 @@ def put(*lines: object) -> None:
             print(str(line).encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        mute()
     except OSError as error:
         mute()
         raise UsageError(
@@ -118,6 +119,11 @@ def mute() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 row, 2,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def seconds(value: float) -> str:

@@ -15,8 +15,8 @@ from outer.audit import audit, audit_server
 from outer.audit.clauses import Clause, coverage, summary
 from outer.audit.junit import junit
 from outer.dataset import Dataset
-from outer.errors import NothingChecked, RunFailed, UsageError
-from outer.machine import require
+from outer.errors import RunFailed, UsageError
+from outer.machine import foreseen, require
 from outer.model import Contract, DataProduct, model
 from outer.parquet import Unusable, opened
 from outer.ports import QUARANTINE, Location, resolve_outputs
@@ -25,8 +25,7 @@ from outer.product import load
 from outer.publish import Area
 from outer.receipt import OutputRecord, Receipt, instant, moment, read, standing
 from outer.result import AuditReport, Outcome, Result
-from outer.run import said
-from outer.surroundings import history, related
+from outer.surroundings import history, pinned, related, runs
 from outer.talk import Talk
 from outer.yamlfile import show
 
@@ -56,7 +55,8 @@ class Verdict:
         when = f", published {moment(self.published)}" if self.published else ""
         lines = [f"{self.environment}: version {self.run_id}{when}, judged as of {moment(self.as_of)}"]
         for port, report in self.reports:
-            lines.append(f"{red + 'failed' if report.failures else green + 'passed'}{plain}  {port}: {said(report)}")
+            outcome = f"{red}failed" if report.failures else f"{green}passed"
+            lines.append(f"{outcome}{plain}  {port}: {report.summary()}")
             if clauses := self.clauses.get(port):
                 lines.append(f"  {summary(clauses)}")
             for result in (*report.failures, *report.warnings):
@@ -102,29 +102,33 @@ def verify(root: Path, *, environment: str = "local", as_of: datetime | None = N
     """Hold what the product in `root` has published in `environment` against today's contracts and its receipt.
 
     Service levels are judged as of `as_of` (now, where it is not given). Changes nothing. Raises `NothingChecked` when
-    nothing is published, `UsageError` when product or environment cannot be understood.
+    nothing is published, `UsageError` when product or environment cannot be understood, or data may not be read.
     """
     require("duckdb")
     product = model(load(root))
     folder, locations = resolve_outputs(product, environment)
     now = (as_of or datetime.now(UTC)).astimezone(UTC)
+    with foreseen(folder):
+        return _verdict(product, Area(folder), locations, environment, now, talk)
+
+
+def _verdict(
+    product: DataProduct, area: Area, locations: Sequence[Location], environment: str, now: datetime, talk: Talk
+) -> Verdict:
     # Once: if a run publishes meanwhile, all of this is still about one version, which stays readable for a while.
-    version = Area(folder).published()
-    if version is None:
-        raise NothingChecked(
-            f"nothing is published in the environment {show(environment)} ({folder / 'current'} does not exist)",
-            "Publish first: outer run" + ("" if environment == "local" else f" --env {environment}"),
-        )
+    version = area.require(environment)
     receipt, trouble = _receipt(version, product)
     published = instant(receipt.finished) if receipt else None
+    beside = [(location.port.contract, location.inside(version)) for location in locations]
+    beside += pinned(product, receipt) if receipt else []
+    earlier = runs(area.receipts)
     reports: list[tuple[str, AuditReport]] = []
     for location in locations:
         name = location.port.name
         talk.step(f"audit {name}")
-        beside = [(other.port.contract, other.inside(version)) for other in locations]
-        report = _port(location, version, receipt, trouble, published, now, beside)
+        report = _port(location, version, receipt, trouble, now, beside, earlier)
         reports.append((name, report))
-        talk.done(f"audit {name}", said(report))
+        talk.done(f"audit {name}", report.summary())
     _tables(reports, locations, version, environment, now)
     notes = _changes(product, locations, version, receipt)
     contracts = {location.port.name: location.port.contract for location in locations}
@@ -150,17 +154,17 @@ def _port(
     version: Path,
     receipt: Receipt | None,
     trouble: str,
-    published: datetime | None,
     now: datetime,
     beside: Sequence[tuple[Contract, Dataset]],
+    earlier: Sequence[Receipt],
 ) -> AuditReport:
     data, contract = location.inside(version), location.port.contract
     if not data.path.exists():
         missing = Result("published", "failed", "receipt", "published data", reason=f"{data.path} does not exist")
         return AuditReport(contract.id, contract.version, 0, 0, (missing,))
     report = audit(
-        contract, data, published=published, as_of=now,
-        related=related(contract, beside), history=history(version.parent.parent / "receipts", location.port.name),
+        contract, data, published=instant(receipt.finished) if receipt else None, as_of=now,
+        related=related(contract, beside), history=history(earlier, location.port.name),
     )  # fmt: skip
     if receipt is None:
         # Its age is unknown, not zero.
@@ -242,9 +246,12 @@ def _changes(
         notes.append("outer/ has changed since the publication")
     if receipt.inner_hash != fingerprint.inner(product.source.root):
         notes.append("inner/ has changed since the publication")
-    if restored := standing(version.parent.parent / "receipts", version.name):
-        notes.append(f"it was published again by a rollback, {restored.finished}: {restored.reason}")
-    notes += [f"{r.port}: {r.rows:,} rows ({r.share:.2%}) were set aside: {r.file}" for r in receipt.quarantine]
+    try:
+        if restored := standing(Area(version.parent.parent).receipts, version.name):
+            notes.append(f"it was published again by a rollback, {restored.finished}: {restored.reason}")
+    except UsageError as error:
+        notes.append(f"whether it was published by a rollback is not known: {error.what}")
+    notes += [record.sentence() for record in receipt.quarantine]
     known = {"receipt.json", "lineage.jsonl", *(r.file for r in receipt.outputs)}
     known |= {QUARANTINE} if receipt.quarantine else set()
     if strange := sorted(set(os.listdir(version)) - known):

@@ -129,7 +129,7 @@ def describe(
         "quarantine": aside,
     }
     if aside:
-        (staging / QUARANTINE).mkdir(parents=True, exist_ok=True)
+        (staging / QUARANTINE).mkdir(mode=0o700, parents=True, exist_ok=True)
     # Beside the logs: with this file, a run can be looked into, and a workload be started by hand.
     file = area.logs(run_id) / "ports.json"
     file.parent.mkdir(parents=True, exist_ok=True)

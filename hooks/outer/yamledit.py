@@ -18,8 +18,9 @@ from outer.product import lookup
 from outer.yamlfile import Pointer, Unreadable, parse
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLAIN = re.compile(r"[A-Za-z0-9/]([A-Za-z0-9_@+/.:-]*[A-Za-z0-9_/])?\Z")
-_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+_PLAIN = re.compile(r"[A-Za-z/$][A-Za-z0-9 _@+/.;()'-]*(:[A-Za-z0-9/_.-]+)*\Z")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?\Z")
+_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 Span = tuple[int, int, str]
 """Where the text of a value begins and ends, and its style: empty for plain, a quote, `[` for a list in brackets."""
@@ -34,29 +35,21 @@ def replace(data: bytes, changes: Mapping[Pointer, Any]) -> bytes:
 
     Raises `Unreadable` when `data` is no strict YAML, `CannotEdit` when a value cannot be replaced in place.
     """
-    before = parse(data).value
-    text = data.decode("utf-8")
-    bom = text[:1] == "\ufeff"
-    text = text.removeprefix("\ufeff")
+    before, text, mark = opened(data)
     spans = dict(_spans(text))
-    edited = text
+    edited, is_json = text, text.lstrip().startswith("{")
     for pointer in sorted(changes, key=lambda p: spans.get(p, (0, 0, ""))[0], reverse=True):
         if pointer not in spans:
             raise CannotEdit(f"there is no value on one line at {'.'.join(map(str, pointer))}")
         start, end, style = spans[pointer]
         gap = " " if start == end and edited[start - 1 : start] == ":" else ""
-        edited = edited[:start] + gap + _written(changes[pointer], style) + edited[end:]
-    result = ("\ufeff" * bom + edited).encode("utf-8")
+        value = changes[pointer]
+        written = json.dumps(value, ensure_ascii=False) if is_json and style != "'" else _written(value, style)
+        edited = edited[:start] + gap + written + edited[end:]
     wanted = deepcopy(before)
     for pointer, value in changes.items():
         lookup(wanted, pointer[:-1])[pointer[-1]] = value
-    try:
-        kept = parse(result).value == wanted
-    except Unreadable:
-        kept = False
-    if not kept:
-        raise CannotEdit("the text around the value does not allow it")
-    return result
+    return closed(edited, mark, wanted)
 
 
 def source(data: bytes, pointer: Pointer) -> str:
@@ -64,6 +57,39 @@ def source(data: bytes, pointer: Pointer) -> str:
     text = data.decode("utf-8").removeprefix("\ufeff")
     start, end, _ = dict(_spans(text)).get(pointer, (0, 0, ""))
     return text[start:end]
+
+
+def opened(data: bytes) -> tuple[Any, str, str]:
+    """What the YAML file `data` says, its text, and its byte order mark (or nothing). Raises `Unreadable`."""
+    value, text = parse(data).value, data.decode("utf-8")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    return value, text.removeprefix(mark), mark
+
+
+def closed(text: str, mark: str, wanted: Any) -> bytes:
+    """`text` as a file again, once it was read and says `wanted`. Raises `CannotEdit` where it does not."""
+    data = (mark + text).encode("utf-8")
+    try:
+        said = parse(data).value
+    except Unreadable:
+        said = None
+    if said != wanted:
+        raise CannotEdit("the text around it does not allow it")
+    return data
+
+
+def scalar(value: Any) -> str:
+    """`value`, a text, number, boolean or nothing, as any reader of YAML, 1.1 or 1.2, understands it."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    plain = _VERSION.match(value) or (_PLAIN.match(value) and value.lower() not in _WORDS and not value.endswith(" "))
+    return value if plain else quoted(value)
+
+
+def quoted(text: str) -> str:
+    """`text` in double quotes, on one line whatever it holds."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 def _spans(text: str) -> Iterator[tuple[Pointer, Span]]:
@@ -93,15 +119,6 @@ def _spans(text: str) -> Iterator[tuple[Pointer, Span]]:
 def _written(value: Any, style: str) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_written(entry, "") for entry in value) + "]"
-    if not isinstance(value, str):
-        return json.dumps(value)
-    if style == "'":
+    if isinstance(value, str) and style == "'":
         return "'" + value.replace("'", "''") + "'"
-    if style == "" and _PLAIN.match(value) and value.lower() not in _WORDS and not _number(value):
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _number(text: str) -> bool:
-    """Whether some reader of YAML, 1.1 or 1.2, takes `text` for something else than text."""
-    return text[:1].isdigit() and not re.match(r"[0-9]+\.[0-9]+\.[0-9]+([-+].*)?\Z", text)
+    return json.dumps(value, ensure_ascii=False) if style == '"' else scalar(value)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         talk.close()
         print("conformance: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        talk.close()
+        traceback.print_exc()
+        print(f"conformance: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        return INTERNAL
 
 
 def _main(options: argparse.Namespace, talk: Talk) -> int:
@@ -60,6 +67,7 @@ def _main(options: argparse.Namespace, talk: Talk) -> int:
     if not names:
         print("conformance: there is no blueprint in blueprints/", file=sys.stderr)
         return NOTHING_CHECKED
+    suite_repo.questions(suite_repo.ROOT)  # where those of one blueprint cannot be read, no product can be made
     folder = Path(tempfile.mkdtemp(prefix="conformance-"))
     alone(folder)
     try:
@@ -69,7 +77,7 @@ def _main(options: argparse.Namespace, talk: Talk) -> int:
         if options.keep:
             print(f"kept: {folder}", file=sys.stderr)
         else:
-            Trial("", folder, folder).clear()
+            shutil.rmtree(folder, ignore_errors=True)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     put(report.text(results, colour=colour))
     if options.json:

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import suite_repo
 from conformance import product
@@ -77,20 +77,24 @@ def copy(trial: Trial) -> Iterator[str]:
 
 @check("owned-once", "No path belongs to both halves", BRONZE)
 def owned_once(trial: Trial) -> Iterator[str]:
-    whole = set(suite_repo.contents(trial.product.root))
-    without = trial.folder / "outer-only"
     source = trial.folder / "suite-without-inner"
     shutil.copytree(trial.suite, source, symlinks=True, ignore=lambda _, names: [n for n in names if n == ".git"])
     for link in (source / "template").iterdir():
         if link.is_symlink():
             link.unlink()
-    outer = set(suite_repo.contents(product.render(without, source, None, blueprint=trial.name)))
-    for path in sorted(outer):
-        if path.casefold().startswith("inner/"):
-            yield f"{path} comes from the outer half"
-    for path in sorted(whole - outer):
-        if not path.startswith("inner/"):
-            yield f"{path} comes from the blueprint and lies outside inner/"
+    said = set()
+    for number, cell in enumerate(trial.cells):
+        whole = set(suite_repo.contents(trial.copies()[cell.name].root))
+        answers = {**cell.answers, "blueprint": trial.name}
+        without = suite_repo.render(trial.folder / f"outer-only{number}", source, None, overwrite=True, **answers)
+        outer = set(suite_repo.contents(without))
+        said |= {f"{path} comes from the outer half" for path in outer if path.casefold().startswith("inner/")}
+        said |= {
+            f"{path} comes from the blueprint and lies outside inner/"
+            for path in whole - outer
+            if not path.startswith("inner/")
+        }
+    yield from sorted(said)
 
 
 _BELONGS = {"INN004": "paths", "INN005": "secrets", "INN006": "lock", "INN009": "lock", "INN011": "licence"}
@@ -227,10 +231,9 @@ def _seen_by_git(trial: Trial) -> list[str]:
     return [line[3:] for line in said.splitlines()]
 
 
-def ports_of(trial: Trial) -> Path:
-    """PORTS_FILE of the newest run of the product."""
+def ports_of(trial: Trial) -> dict[str, Any]:
+    """What PORTS_FILE held in the newest run of the product."""
     files = sorted((trial.product.root / "data/local/logs").glob("*/ports.json"))
     if not files:
         raise NotRun("no run has come as far as its workloads")
-    json.loads(files[-1].read_text(encoding="utf-8"))
-    return files[-1]
+    return dict(json.loads(files[-1].read_text(encoding="utf-8")))

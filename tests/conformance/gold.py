@@ -16,7 +16,7 @@ from conformance.checks import Level, NotRun, check
 from conformance.compare import differences
 from conformance.inputs import Input
 from conformance.product import Ran
-from conformance.trial import Published, Trial, once
+from conformance.trial import Cell, Published, Trial, once
 from outer.ports import variable
 
 GOLD = Level.GOLD
@@ -54,7 +54,7 @@ def _by_hand(trial: Trial, what: str, files: Mapping[str, Path]) -> Iterator[str
     """Start each workload as the outer does, on input that the outer would have refused: it has to fail by itself."""
     trial.on_samples()
     made = trial.product
-    told = json.loads(ports_of(trial).read_text(encoding="utf-8"))
+    told = ports_of(trial)
     place = made.root.parent / "tmp" / "by-hand"
     place.mkdir(parents=True, exist_ok=True)
     variables: dict[str, str] = {}
@@ -198,34 +198,33 @@ def hidden_state(trial: Trial) -> Iterator[str]:
 # --- Anywhere, at size ----------------------------------------------------------------------------
 
 
+def _made_of(trial: Trial, cell: Cell) -> Published:
+    """What the product of another cell publishes."""
+    trial.on_samples()
+    if (done := trial.prepared(cell.name)).code:
+        raise NotRun(f"the set-up failed: {done.last}")
+    return trial.publish({}, cell=cell.name)
+
+
 @once
 def _other(trial: Trial) -> Published:
     """What the product of the second cell publishes: other answers, another machine."""
-    trial.on_samples()
-    cell = trial.cells[1].name
-    done = trial.prepared(cell)
-    if done.code:
-        raise NotRun(f"the set-up failed with the answers “{cell}”: {done.last}")
-    return trial.publish({}, cell=cell)
+    return _made_of(trial, trial.cells[1])
 
 
 @check("answers", "It runs with other answers too", GOLD)
 def answers(trial: Trial) -> Iterator[str]:
+    trial.on_samples()
     wanted = trial.wanted(trial.sample())
-    for number, cell in enumerate(trial.cells):
-        if not number or not cell.run:
-            continue
+    for cell in trial.cells[1:]:
         try:
-            if number == 1:
-                _other(trial)  # `elsewhere` looks at its rows
-                continue
-            if (done := trial.prepared(cell.name)).code:
-                raise NotRun(f"the set-up failed: {done.last}")
-            rows = trial.publish({}, cell=cell.name).rows
+            made = _other(trial) if cell is trial.cells[1] else _made_of(trial, cell)
+            wrong = list(differences(made.rows, wanted))
+            if cell.tested and (ran := trial.copies()[cell.name].outer("test", offline=trial.offline)).code:
+                wrong.append(f"its own tests fail: {ran.last}")
         except NotRun as reason:
-            yield f"with the answers “{cell.name}”: {reason}"
-        else:
-            yield from (f"with the answers “{cell.name}”: {said}" for said in differences(rows, wanted))
+            wrong = [str(reason)]
+        yield from (f"with the answers “{cell.name}”: {said}" for said in wrong)
 
 
 @check("elsewhere", "Another place, user, language and time zone change no byte", GOLD)

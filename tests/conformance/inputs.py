@@ -21,6 +21,7 @@ import duckdb
 
 from conformance.reference import Day, Flight
 from outer.dataset import Dataset
+from outer.parquet import literal
 
 FLIGHTS = (
     "year INTEGER, month INTEGER, day INTEGER, sched_dep_time INTEGER, dep_time INTEGER, dep_delay INTEGER, "
@@ -48,7 +49,7 @@ class Input:
         }
 
 
-def flight(day: date, number: int = 1, *, hour: int = 9, carrier: str = "AA", **changes: Any) -> Flight:
+def flight(day: date, number: int = 1, /, *, hour: int = 9, carrier: str = "AA", **changes: Any) -> Flight:
     """A flight that left and arrived on time at `hour` o'clock, New York time; change what matters."""
     hour_utc = datetime(day.year, day.month, day.day, hour, tzinfo=NEW_YORK).astimezone(UTC)
     usual = Flight(
@@ -121,6 +122,7 @@ def _ties() -> Iterator[Flight]:
         ({"dep_time": 900, "dep_delay": -9, "arr_delay": 20}, {"dep_time": 900, "dep_delay": 99, "arr_delay": 10}),
         ({"dep_time": 900, "dep_delay": 20, "arr_delay": 5}, {"dep_time": 900, "dep_delay": 10, "arr_delay": 5}),
         ({"dep_time": 900, "dep_delay": None, "arr_delay": None}, CANCELLED),
+        ({"dep_time": 900, "month": 6, "day": 20}, {"dep_time": 905, "month": 5, "day": 31}),  # days that contradict
     )
     for number, (better, worse) in enumerate(steps, start=1):
         for carrier, pair in (("T1", (better, worse)), ("T2", (worse, better))):
@@ -239,9 +241,9 @@ def write(path: Path, columns: str, rows: Iterable[tuple[object, ...]]) -> Path:
     moments = {name for name, kind in kinds.items() if kind.startswith("TIMESTAMP")}
     plain = {name: "BIGINT" if name in moments else kind for name, kind in kinds.items()}
     terms = ", ".join(f"make_timestamptz({name}) AS {name}" if name in moments else name for name in kinds)
-    source = f"read_csv('{_quoted(text)}', columns = {plain}, header = false, auto_detect = false, quote = '\"')"
+    source = f"read_csv({literal(str(text))}, columns = {plain}, header = false, auto_detect = false, quote = '\"')"
     with duckdb.connect(config={"threads": 1}) as database:
-        database.execute(f"COPY (SELECT {terms} FROM {source}) TO '{_quoted(path)}' (FORMAT parquet)")
+        database.execute(f"COPY (SELECT {terms} FROM {source}) TO {literal(str(path))} (FORMAT parquet)")
     text.unlink()
     return path
 
@@ -250,8 +252,8 @@ def read(flights: Path, airlines: Path) -> Input:
     """What two files of the input ports hold."""
     with duckdb.connect() as database:
         names = ", ".join(Flight._fields).replace("time_hour", "epoch_us(time_hour)")
-        rows = database.execute(f"SELECT {names} FROM read_parquet('{_quoted(flights)}')").fetchall()
-        known = database.execute(f"SELECT carrier, name FROM read_parquet('{_quoted(airlines)}')").fetchall()
+        rows = database.execute(f"SELECT {names} FROM read_parquet(?)", [str(flights)]).fetchall()
+        known = database.execute("SELECT carrier, name FROM read_parquet(?)", [str(airlines)]).fetchall()
     return Input(tuple(Flight(*(*row[:-1], EPOCH + timedelta(microseconds=row[-1]))) for row in rows), dict(known))
 
 
@@ -259,7 +261,7 @@ def published(path: Path) -> tuple[list[str], list[Day]]:
     """Columns with their types, and rows, in the order of the file; `path` may be the folder of a Delta table."""
     with duckdb.connect() as database:
         files = Dataset(path, "delta").files() if path.is_dir() else (path,)
-        source = f"read_parquet([{', '.join(repr(_quoted(file)) for file in files)}])"
+        source = f"read_parquet([{', '.join(literal(str(file)) for file in files)}])"
         shape = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         columns = [f"{name} {kind}" for name, kind, *_ in shape]
         if [column.split()[0] for column in columns] != list(Day._fields):
@@ -284,7 +286,7 @@ def digest(path: Path) -> str:
             ("parquet_file_metadata", "*"),
             ("parquet_metadata", "* REPLACE (list_sort(string_split(encodings, ', ')) AS encodings)"),
         ):
-            select = f"SELECT COLUMNS(c -> c <> 'file_name') FROM (SELECT {columns} FROM {table}('{_quoted(path)}'))"
+            select = f"SELECT COLUMNS(c -> c <> 'file_name') FROM (SELECT {columns} FROM {table}({literal(str(path))}))"
             made.update(repr(database.execute(select).fetchall()).encode())
     return made.hexdigest()
 
@@ -302,15 +304,11 @@ def reshaped(source: Path, target: Path, select: str) -> Path:
     """The rows of the Parquet file `source` as the SQL `select` (over the table `rows`) gives them, at `target`."""
     with duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")  # a day of 24 hours, wherever this runs
-        database.execute(f"CREATE VIEW rows AS SELECT * FROM read_parquet('{_quoted(source)}')")
-        database.execute(f"COPY ({select}) TO '{_quoted(target)}' (FORMAT parquet)")
+        database.read_parquet(str(source)).create_view("rows")
+        database.execute(f"COPY ({select}) TO {literal(str(target))} (FORMAT parquet)")
     return target
 
 
 def _written(value: object) -> object:
     """A value as text; a moment in microseconds, so that no time zone of this machine gets in between."""
     return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def create(suite: Path, name: str, title: str = "") -> list[str]:
     """Make folder, link and choice of the blueprint `name` in `suite`, and give what was made, one line for each.
 
-    Raises `UsageError` when the name cannot be used, or one of the three is there already. Nothing is changed then.
+    Raises `UsageError` when the name cannot be used, one of the three is there already, or no link can be made. Nothing
+    is changed then.
     """
     title = title or name.replace("_", " ").capitalize()
     for problem in _problems(suite, name, title):
@@ -61,8 +62,12 @@ def create(suite: Path, name: str, title: str = "") -> list[str]:
         made = shutil.copytree(START, Path(place) / name)
         for path in (made / "blueprint.yml", made / "questions.yml", made / "README.md"):
             path.write_text(path.read_text("utf-8").replace("NAME", name).replace("TITLE", title), encoding="utf-8")
+        try:
+            link.symlink_to(f"../blueprints/{name}/inner")
+        except OSError as error:
+            todo = "Git has to keep links (core.symlinks), and on Windows Developer Mode lets it make them."
+            raise UsageError(f"template/{link.name}: the link cannot be made: {error.strerror}", todo) from None
         made.rename(folder)
-    link.symlink_to(f"../blueprints/{name}/inner")
     copier.write_text(offered, encoding="utf-8")
     return [f"blueprints/{name}/", f"template/{link.name}", f"copier.yml: {title}"]
 
@@ -143,8 +148,7 @@ def _problems(suite: Path, name: str, title: str) -> Iterator[UsageError]:
 
 def values(suite: Path) -> list[str]:
     """The blueprints that `copier.yml` of `suite` offers."""
-    offered = suite_repo.questions(suite)["blueprint"]["choices"].values()
-    return [choice["value"] if isinstance(choice, dict) else choice for choice in offered]
+    return suite_repo.choices(suite_repo.questions(suite)["blueprint"])
 
 
 class _Loader(yaml.SafeLoader):

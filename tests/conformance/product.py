@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ ALONE = Path(__file__).with_name("alone.py")
 WHOLE = Path(__file__).with_name("whole.py")
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that refuses every connection."""
-LONGEST = 1200.0
-"""Seconds after which a command is stopped."""
+LONGEST, GRACE = 1200.0, 30.0
+"""Seconds after which a command is asked to end, and seconds that it then has."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Product:
         for name in ("TZ", "DATA_ROOT", "INPUT_ROOT", "FORCE_COLOR", "PYTHONHASHSEED"):
             kept.pop(name, None)
         own = {"HOME": str(self.home), "USERPROFILE": str(self.home), "TMPDIR": str(self.tmp), "LANG": "C.UTF-8"}
-        return {**kept, **downloads(), **own, "NO_COLOR": "1", **self.variables}
+        return {**kept, **suite_repo.downloads(), **own, "NO_COLOR": "1", **self.variables}
 
     def command(self, command: str, *, offline: bool, extra: Mapping[str, str] | None = None) -> Ran:
         """Run a command of inner.yaml by the shell in inner/, as the outer would."""
@@ -167,55 +168,28 @@ class Product:
 
 def _wait(process: subprocess.Popen[bytes], start: float) -> tuple[int, Any]:
     """Exit code and resources of `process` and of all that it waited for; ends it when it takes too long."""
-    pause, stopped = 0.005, False
+    pause, asked = 0.005, False
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        late = time.monotonic() - start - LONGEST
+        if asked and (pid or late > GRACE):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # whoever of them did not listen
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return process.returncode, usage
-        if time.monotonic() - start > LONGEST and not stopped:
+        if late > 0 and not asked:
             os.killpg(process.pid, signal.SIGTERM)
-            stopped = True
+            asked = True
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 
 
-@functools.cache
-def downloads() -> Mapping[str, str]:
-    """Where packages and interpreters are kept that were downloaded before; else every set-up would fetch them."""
-    uv = str(Path(sys.executable).with_name("uv"))
-    uv = uv if shutil.which(uv) else "uv"
-    found: dict[str, str] = {}
-    for variable, command in {
-        "UV_CACHE_DIR": [uv, "cache", "dir"],
-        "UV_PYTHON_INSTALL_DIR": [uv, "python", "dir"],
-        "PIP_CACHE_DIR": [sys.executable, "-m", "pip", "cache", "dir"],
-    }.items():
-        if variable in os.environ:
-            found[variable] = os.environ[variable]
-        elif shutil.which(command[0]):
-            told = subprocess.run(command, capture_output=True, text=True, check=False)
-            if told.returncode == 0:
-                found[variable] = told.stdout.strip()
-    return found
-
-
 def make(folder: Path, suite: Path, blueprint: str, answers: Mapping[str, Any], **variables: str) -> Product:
     """Copy a product of `blueprint` below `folder`, without trust, and commit it. Raises what Copier raises."""
-    root = render(folder / "product", suite, suite_repo.TAG, **{**answers, "blueprint": blueprint})
+    root = suite_repo.render(folder / "product", suite, overwrite=True, **{**answers, "blueprint": blueprint})
     suite_repo.start(root)
     return Product(root, suite, str(answers.get("output_port", "carrier_punctuality")), variables)
-
-
-def render(target: Path, suite: Path, ref: str | None, **answers: Any) -> Path:
-    """`copier copy` of `suite` at `ref` to `target` without trust; None takes a folder as it is."""
-    from copier import run_copy
-
-    # `overwrite` lets a blueprint through that is retired: docs/how-to/retire-a-blueprint.md.
-    run_copy(
-        str(suite), target, data=answers, vcs_ref=ref, defaults=True, quiet=True, unsafe=False, overwrite=True
-    )  # fmt: skip
-    return target
 
 
 def marks(folder: Path, without: Iterable[str] = ()) -> dict[str, str]:

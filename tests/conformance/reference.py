@@ -86,13 +86,14 @@ def _once_each(flights: Iterable[Flight]) -> Iterable[Flight]:
     return best.values()
 
 
-def _worth(flight: Flight) -> tuple[bool, bool, int, int, bool]:
+def _worth(flight: Flight) -> tuple[bool, bool, int, int, bool, date]:
     return (
         flight.arr_delay is not None,
         flight.dep_delay is not None,
         flight.arr_delay or 0,
         flight.dep_delay or 0,
         flight.dep_time is not None,
+        date(flight.year, flight.month, flight.day),
     )
 
 

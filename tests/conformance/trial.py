@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import suite_repo
 from conformance import checks, inputs, product
 from conformance.checks import Check, Level, NotRun, Verdict
 from conformance.inputs import Input
+from conformance.new import link_name
 from conformance.product import Product, Ran
 from conformance.reference import Day, punctuality
 from outer.talk import Talk
@@ -30,8 +30,8 @@ class Cell:
 
     name: str
     answers: Mapping[str, Any]
-    run: bool = False
-    """Whether a product of these answers is run at the level gold, besides being copied and judged."""
+    tested: bool = False
+    """Whether the inner's own tests are run on it at the level gold: its ports or its packages are others."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,8 @@ class Trial:
     @functools.cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The answers to try: those by default first, then others, and what only some blueprints can do."""
-        asked = suite_repo.questions(self.suite)
         cells = [
-            Cell("default", {}, run=True),
+            Cell("default", {}),
             Cell(
                 "other names",
                 {
@@ -102,21 +101,18 @@ class Trial:
                     "output_port": "daily_share", "ci_host": "gitlab", "environments": ["test"],
                     "product_type": "aggregate", "classification": "public", "visibility": "public",
                 },
-                run=True,
+                tested=True,
             ),
             Cell("personal data", {"personal_data": True, "classification": "restricted", "visibility": "domain"}),
         ]  # fmt: skip
-        for name, question in asked.items():
-            offered = question.get("choices") or ()
-            values = list(offered.values()) if isinstance(offered, dict) else list(offered)
-            values = [value["value"] if isinstance(value, dict) else value for value in values]
+        for name, question in suite_repo.questions(self.suite).items():
+            values = [value for value in suite_repo.choices(question) if value != question.get("default")]
             if name == "port_format":
-                declared = self.card.get("writes") or ()
-                cells += [
-                    Cell(f"port format {v}", {name: v}, run=True) for v in values if v != "parquet" and v in declared
-                ]
-            elif name == "orchestration" or name == f"{self.name}_orchestration":
-                cells += [Cell(f"orchestration {v}", {name: v}) for v in values if v != "none"]
+                values = [value for value in values if value in (self.card.get("writes") or ())]
+            elif name != "orchestration" and not name.startswith(f"{self.name}_"):
+                continue
+            tested = name != "orchestration"  # which has packages of its own, apart from those of the pipeline
+            cells += [Cell(f"{name.replace('_', ' ')} {value}", {name: value}, tested) for value in values]
         return tuple(cells)
 
     # --- Products ---------------------------------------------------------------------------------
@@ -134,6 +130,9 @@ class Trial:
             except Exception as error:  # whatever Copier and Jinja raise
                 said = " ".join(str(error).split()) or type(error).__name__
                 raise NotRun(f"no product could be made with the answers “{cell.name}”: {said[:300]}") from None
+            if not (made[cell.name].root / "inner").is_dir():
+                link = f"template/{link_name(self.name)}"
+                raise NotRun(f"the product has no inner/: {link} has to lead to blueprints/{self.name}/inner")
         return made
 
     @property
@@ -276,17 +275,13 @@ class Trial:
         took = time.monotonic() - start
         return Verdict(entry, status, reasons, took, self.notes.get(entry.id, ""), defect)  # type: ignore[arg-type]
 
-    def clear(self) -> None:
-        """Remove all that was made."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 def seam(made: Product) -> Mapping[str, Any]:
     """inner.yaml of the product `made`. Raises `NotRun` when it cannot be read."""
     try:
         found = yaml.safe_load((made.root / "inner/inner.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise NotRun(f"inner.yaml cannot be read: {error}") from None
+        raise NotRun(f"inner.yaml cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not isinstance(found, dict):
         raise NotRun("inner.yaml holds no keys")
     return found

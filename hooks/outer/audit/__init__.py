@@ -16,11 +16,11 @@ from typing import Any
 
 from outer.audit.compile import compiled, compiled_input
 from outer.audit.custom import CustomEngine, Registered, ServerTable
-from outer.audit.duck import FORMATS, duck
+from outer.audit.duck import FORMATS, Duck, duck
 from outer.audit.engine import Engine, Past
 from outer.audit.execute import execute
 from outer.audit.judge import EXAMPLES, MASK, OPEN, Circumstances
-from outer.audit.personal import undeclared
+from outer.audit.personal import PERSONAL, undeclared
 from outer.audit.plan import Plan
 from outer.dataset import Dataset
 from outer.model import Contract
@@ -89,13 +89,11 @@ def audit_server(
     server = _server(contract, environment)
     demands = compiled(contract)
     kinds = {DIALECTS.get(str(s.type).lower()) for s in contract.servers}
-    begun = perf_counter()
     name = table or str(contract.file.get("schema", 0, "physicalName") or demands.table)
     now = Circumstances(as_of, published, history, _engines(custom), ServerTable(server, name))
-    engine_name = str(server.get("type"))
     opening: AbstractContextManager[Engine]
     where = f"{contract.file.path}:{contract.file.place('servers').line}"
-    kind = engine_name.lower()
+    kind = str(server.get("type")).lower()
     if kind == "duckdb":
         path = file_of(server, root, where)
         opening = database(path, str(server.get("schema") or "main"), name, demands.table, related)
@@ -103,19 +101,8 @@ def audit_server(
         opening = objects(place_of(server, where), demands.table, demands.types)
     else:
         opening = warehouse(server, name, own_dialect=len(kinds) == 1, related=related)
-    try:
-        with opening as engine:
-            rows, results = execute(demands, engine, now)
-            if kind in ("duckdb", "s3"):
-                results = (*results, *undeclared(contract, engine))
-            engine_name = engine.name
-    except Unusable as error:
-        rows = 0
-        results = (Result("readable", "failed", "could not run", "a table that can be read", reason=str(error)),)
-    seconds = perf_counter() - begun
-    return AuditReport(
-        contract.id, contract.version, rows, 0, _placed(contract, demands, results), engine_name, seconds
-    )
+    unread = Result("readable", "failed", "could not run", "a table that can be read")
+    return _held(contract, demands, opening, now, AuditReport(contract.id, contract.version, 0, 0, (unread,), kind))
 
 
 def _server(contract: Contract, environment: str) -> Mapping[str, Any]:
@@ -139,30 +126,37 @@ def _audit(
     now: Circumstances,
     related: Mapping[str, Path | Dataset],
 ) -> AuditReport:
+    dataset = _dataset(data)
+    unread = Result("readable", "failed", "file metadata", FORMATS[dataset.format])
+    size = dataset.path.stat().st_size if dataset.path.is_file() else 0
+    opening = duck(dataset, demands.table, demands.types, related)
+    return _held(contract, demands, opening, now, AuditReport(contract.id, contract.version, 0, size, (unread,)))
+
+
+def _held(
+    contract: Contract,
+    demands: Plan,
+    opening: AbstractContextManager[Engine],
+    now: Circumstances,
+    unread: AuditReport,
+) -> AuditReport:
+    """Hold what `opening` opens against `demands`; `unread` is the report on data that cannot be read."""
     begun = perf_counter()
     try:
-        with duck(data, demands.table, demands.types, related) as engine:
+        with opening as engine:
             rows, results = execute(demands, engine, now)
-            if not now.metadata_only:
+            if isinstance(engine, Duck) and not now.metadata_only:
                 results = (*results, *undeclared(contract, engine))
-            size = engine.facts.bytes
+            report = replace(unread, rows=rows, bytes=engine.facts.bytes, results=results, engine=engine.name)
     except Unusable as error:
-        rows, size = 0, _size(data)
-        form = FORMATS[data.format] if isinstance(data, Dataset) else FORMATS["parquet"]
-        results = (Result("readable", "failed", "file metadata", form, reason=str(error)),)
+        report = replace(unread, results=tuple(replace(r, reason=str(error)) for r in unread.results))
     seconds = perf_counter() - begun
-    return AuditReport(
-        contract.id, contract.version, rows, size, _placed(contract, demands, results), "duckdb", seconds
-    )
+    return replace(report, results=_placed(contract, demands, report.results), seconds=seconds)
 
 
 def _placed(contract: Contract, demands: Plan, results: Sequence[Result]) -> tuple[Result, ...]:
-    """The results, each with file and line of its clause."""
+    """The results, each with file and line of its clause; those of personal data of its column."""
     at = {item.rule: item.pointer for item in demands.items}
+    at |= {f"{PERSONAL}:{c.name}": ("schema", 0, "properties", n) for n, c in enumerate(contract.columns)}
     file = contract.file
     return tuple(replace(r, place=f"{file.path}:{file.place(*at.get(r.rule, ('servers',))).line}") for r in results)
-
-
-def _size(data: Path | Dataset) -> int:
-    path = _dataset(data).path
-    return path.stat().st_size if path.is_file() else 0

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from outer.audit import plan
@@ -15,7 +17,7 @@ from outer.datatypes import length, physical
 from outer.model import Column, Contract
 from outer.quality import Unknown, is_percent, judge, query, subjects
 from outer.result import Severity
-from outer.servicelevel import allowed_age, in_rows, share
+from outer.servicelevel import SHORT, allowed_age, in_rows, share
 from outer.yamlfile import Pointer, show
 
 DESCRIBES = frozenset({
@@ -48,10 +50,6 @@ _WIDTHS = {
     **{f"i{8 * 2**n}": name for n, name in enumerate(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"))},
     **{f"u{8 * 2**n}": name for n, name in enumerate(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"))},
     "f32": "FLOAT", "f64": "DOUBLE",
-}  # fmt: skip
-_SHORT = {
-    "ly": "latency", "fy": "frequency", "re": "retention", "av": "availability", "es": "endOfSupport",
-    "el": "endOfLife", "vo": "volume",
 }  # fmt: skip
 
 
@@ -99,18 +97,16 @@ class _Compiler:
         return self.finished(items)
 
     def finished(self, items: Iterable[Item]) -> Plan:
-        seen: dict[str, int] = {}
-        named = []
+        named: dict[str, Item] = {}
         for item in items:
             # Two clauses may have the same name; their ids may not.
-            number = seen[item.rule] = seen.get(item.rule, 0) + 1
-            if number > 1:
-                object.__setattr__(item, "rule", f"{item.rule}#{number}")
-            named.append(item)
+            ids = (f"{item.rule}#{number}" for number in count(2))
+            rule = item.rule if item.rule not in named else next(i for i in ids if i not in named)
+            named[rule] = item if rule == item.rule else replace(item, rule=rule)
         return Plan(
             table=str(self.clauses.get("name") or "data"),
             names=self.names,
-            items=tuple(named),
+            items=tuple(named.values()),
             key=self._key(),
             fields=self.fields,
             types={
@@ -135,7 +131,6 @@ class _Compiler:
             covers=tuple((*at, i, k) for i, _ in columns for k in ("name", "physicalName")),
             names=tuple(f.column for f in self.fields.values()),
             closed=closed,
-            partitions=tuple(self.fields[c.name].column for c in self.contract.columns if c.clauses.get("partitioned")),
         )
 
     def _key(self) -> tuple[Field, ...]:
@@ -342,7 +337,7 @@ class _Compiler:
 
     def _level(self, level: Mapping[str, Any], at: Pointer) -> Iterator[Item]:
         written = str(level.get("property") or "")
-        name = _SHORT.get(written.casefold(), written)
+        name = SHORT.get(written.casefold(), written)
         rule = f"sla:{written}"
         try:
             items = list(self._promise(name.casefold(), level, rule, at))

@@ -40,10 +40,12 @@ def warehouse(
     """Open `table` on `server`, an entry of `servers`, read only; `related` are tables beside it.
 
     `own_dialect` says that the contract's queries are in the dialect of the server. Raises `UsageError` when type,
-    client or credentials are missing, `Unusable` when the table cannot be read.
+    client, credentials or a variable are missing, `Unusable` when the table cannot be read.
     """
     dialect = _dialect(server)
     require("sqlglot", extra="run,warehouse")
+    where = f"server {show(str(server.get('server')))}"
+    server = {key: interpolate(value, where) if isinstance(value, str) else value for key, value in server.items()}
     with _CONNECTED[dialect](server) as ask:
         types = _types(ask, dialect, server, table)
         if not types:
@@ -141,7 +143,10 @@ def _postgres(server: Mapping[str, Any]) -> Iterator[Ask]:
     try:
         connection = psycopg.connect(**given, options=settings, autocommit=False)
     except psycopg.Error as error:
-        raise Unusable(f"PostgreSQL cannot be reached ({type(error).__name__})") from None
+        why = (
+            " ".join(str(error).split())[:300] or type(error).__name__
+        )  # of host, port and user; there are no data yet
+        raise Unusable(f"PostgreSQL cannot be reached: {why}") from None
     try:
         connection.read_only = True
 

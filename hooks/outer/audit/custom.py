@@ -6,7 +6,9 @@ only the engine of this name.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -54,7 +56,8 @@ class Registered(Mapping[str, CustomEngine]):
         if len({point.value for point in found}) > 1:
             raise Unknown(f"the engine {show(name)} is registered twice: {_packages(found)}")
         try:
-            engine: CustomEngine = found[0].load()
+            with redirect_stdout(sys.stderr):  # stdout is for results
+                engine: CustomEngine = found[0].load()
         except (Exception, SystemExit) as error:  # whatever happens when a stranger's module is imported
             raise Unknown(f"the engine {show(name)} of {_packages(found)} cannot be loaded "
                           f"({type(error).__name__})") from None  # fmt: skip
@@ -72,10 +75,17 @@ class Registered(Mapping[str, CustomEngine]):
         return len(self._found)
 
 
+def unregistered(name: str, engines: Mapping[str, CustomEngine]) -> str:
+    """Why none of `engines` is called `name`; empty where one is."""
+    known = ", ".join(map(show, sorted(engines))) or "none"
+    return "" if name in engines else f"no engine {show(name)} is registered (registered: {known})"
+
+
 def asked(engine: CustomEngine, clause: Mapping[str, Any], data: Dataset | ServerTable) -> Result:
     """What `engine` says of `data`, by the types that a result has. Raises `Unusable` where it says nothing."""
     try:
-        said = engine(clause, data)
+        with redirect_stdout(sys.stderr):
+            said = engine(clause, data)
         bad_rows = None if said.bad_rows is None else int(said.bad_rows)
         share = None if said.share is None else float(said.share)
         examples = tuple({str(k): str(v) for k, v in row.items()} for row in said.examples)

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from outer.audit import plan
-from outer.audit.custom import asked
+from outer.audit.custom import asked, unregistered
 from outer.audit.engine import Engine
 from outer.audit.judge import EXAMPLES, Circumstances, Examples, Open, missing, number, shown, veiled
 from outer.audit.levels import Levels
@@ -35,16 +35,12 @@ class _Execution(Structure, Levels):
     def results(self) -> tuple[int, tuple[Result, ...]]:
         judged: list[Result | Open] = []
         for item in self.plan.items:
-            begun = perf_counter()
             try:
-                found = self._judge(item)
+                judged.append(self._judge(item))
             except Unknown as error:
-                found = self._cannot(item, f"unknown rule: {error}")
+                judged.append(self._cannot(item, f"unknown rule: {error}"))
             except Unusable as error:
-                found = self._cannot(item, str(error))
-            if isinstance(found, Result) and found.how == "scan":
-                found = replace(found, seconds=perf_counter() - begun)
-            judged.append(found)
+                judged.append(self._cannot(item, str(error)))
         decided = self._scan([entry for entry in judged if isinstance(entry, Open)])
         found_all = (entry if isinstance(entry, Result) else decided[entry.item.rule] for entry in judged)
         return self.rows, tuple(
@@ -82,15 +78,17 @@ class _Execution(Structure, Levels):
         return dict(zip(measures, found, strict=True))
 
     def _decide(self, entry: Open, values: Mapping[str, Any], seconds: float) -> Result:
-        asked = [values[m] for m in entry.measures]
-        if failed := next((v for v in asked if isinstance(v, Unusable)), None):
+        measured = [values[m] for m in entry.measures]
+        if failed := next((v for v in measured if isinstance(v, Unusable)), None):
             return self._cannot(entry.item, f"the rows cannot be read: {failed}")
         begun = perf_counter()
         try:
-            result = entry.verdict(asked)
+            result = entry.verdict(measured)
+        except Unknown as error:
+            return self._cannot(entry.item, f"unknown rule: {error}")
         except Unusable as error:
             return self._cannot(entry.item, str(error))
-        return replace(result, seconds=seconds + perf_counter() - begun)
+        return replace(result, seconds=(seconds if measured else 0.0) + perf_counter() - begun)
 
     # --- One item -----------------------------------------------------------------------------------
 
@@ -236,43 +234,41 @@ class _Execution(Structure, Levels):
             lambda values: verdict(int(values[0] or 0), lambda: self._examples(bad, where)),
         )  # fmt: skip
 
-    def _query(self, item: plan.Query) -> Result:
-        if self.now.metadata_only:
-            return self._unsaid(item, "only what the data say of themselves was looked at")
+    def _query(self, item: plan.Query) -> Open:
         text = query(item.clause, self.engine.table, self.sql.value(item.field) if item.field else None)
-        try:
-            answer = self.engine.own(text)
-        except Unusable as error:
-            return self._cannot(item, f"the query failed: {error}")
-        value = answer[0][0] if len(answer) == 1 and len(answer[0]) == 1 else None
-        if not isinstance(value, (bool, int, float, Decimal)):
-            return self._cannot(item, "the query must give one number, or true or false, in one row")
-        ok, expected = judge(item.clause, value)
-        return self._say(item, "passed" if ok else "failed", "scan", expected, number(value))
 
-    def _custom(self, item: plan.Custom) -> Result:
-        if item.engine not in self.now.custom:
-            known = ", ".join(map(show, sorted(self.now.custom))) or "none"
-            raise Unknown(f"no engine {show(item.engine)} is registered (registered: {known})")
-        if self.now.metadata_only:
-            return self._unsaid(item, "only what the data say of themselves was looked at")
-        if self.now.data is None:
+        def decide(_: Sequence[Any]) -> Result:
+            try:
+                answer = self.engine.own(text)
+            except Unusable as error:
+                return self._cannot(item, f"the query failed: {error}")
+            value = answer[0][0] if len(answer) == 1 and len(answer[0]) == 1 else None
+            if not isinstance(value, (bool, int, float, Decimal)) or value != value:
+                return self._cannot(item, "the query must give one number, or true or false, in one row")
+            ok, expected = judge(item.clause, value)
+            return self._say(item, "passed" if ok else "failed", "scan", expected, number(value))
+
+        return Open(item, (), decide)
+
+    def _custom(self, item: plan.Custom) -> Result | Open:
+        if reason := unregistered(item.engine, self.now.custom):
+            raise Unknown(reason)
+        data = self.now.data
+        if data is None:
             return self._unsaid(item, "its engine is asked about the data of a port only")
-        begun = perf_counter()
-        said = asked(self.now.custom[item.engine], item.clause, self.now.data)
-        return replace(
-            said, severity=item.severity, examples=veiled(said.examples, self.plan.fields),
-            seconds=perf_counter() - begun,
-        )  # fmt: skip
 
-    def _reference(self, item: plan.Reference) -> Result:
+        def decide(_: Sequence[Any]) -> Result:
+            said = asked(self.now.custom[item.engine], item.clause, data)
+            return replace(said, severity=item.severity, examples=veiled(said.examples, self.plan.fields))
+
+        return Open(item, (), decide)
+
+    def _reference(self, item: plan.Reference) -> Result | Open:
         if lacking := next((f for f in item.fields if self.sql.found(f) is None), None):
             return self._unsaid(item, missing(lacking))
         target = self.engine.table if item.table in self.plan.names else self.engine.others.get(item.table)
         if target is None:
             return self._unsaid(item, f"the table {show(item.table)} is not at hand")
-        if self.now.metadata_only:
-            return self._unsaid(item, "only what the data say of themselves was looked at")
         named = [self.plan.fields[t] for t in item.targets] if target == self.engine.table and all(
             t in self.plan.fields for t in item.targets
         ) else [Field((t,), t) for t in item.targets]  # fmt: skip
@@ -284,7 +280,6 @@ class _Execution(Structure, Levels):
             f"FROM {self.engine.table} AS d WHERE {present} AND NOT EXISTS (SELECT 1 FROM {target} AS o WHERE {equal})"
         )
         expected = f"every value is one of {item.table}.{', '.join(item.targets)}"
-        ((count,),) = self.engine.rows(f"SELECT count(*) {orphans}")
 
         def examples() -> Examples:
             listed = ", ".join(f"CAST(d.{self.sql.value(f)} AS VARCHAR) AS k{n}" for n, f in enumerate(item.fields))
@@ -292,4 +287,8 @@ class _Execution(Structure, Levels):
             found = self.engine.rows(f"SELECT DISTINCT {listed} {orphans} ORDER BY {order} LIMIT {EXAMPLES}")
             return tuple(shown(item.fields, row) for row in found)
 
-        return self._counted(item, expected, int(count), examples)
+        def decide(_: Sequence[Any]) -> Result:
+            ((count,),) = self.engine.rows(f"SELECT count(*) {orphans}")
+            return self._counted(item, expected, int(count), examples)
+
+        return Open(item, (), decide)

@@ -47,7 +47,10 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Open:
-    """An item that the common scan decides: `measures` are aggregates, `verdict` judges what they give."""
+    """An item that only rows can decide: `measures` are aggregates of the common scan, `verdict` judges what they give.
+
+    Where it has no measures, `verdict` asks a question of its own.
+    """
 
     item: Item
     measures: tuple[str, ...]

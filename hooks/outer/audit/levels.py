@@ -52,7 +52,10 @@ class Levels(Judge):
         def verdict(values: Sequence[Any], how: How = "scan") -> Result:
             if values[0] is None:
                 return self._say(item, "failed", how, expected, "no value up to now")
-            latest = instant(str(values[0])) + (timedelta(days=1) if found == "DATE" else timedelta())
+            try:
+                latest = instant(str(values[0])) + timedelta(days=found == "DATE")
+            except ValueError:  # -infinity, or a year that Python has no name for
+                return self._say(item, "failed", how, expected, "no time of the calendar")
             age = max(self.now.as_of - latest, timedelta())
             outcome: Outcome = "passed" if age <= item.allowed else "failed"
             return self._say(item, outcome, how, expected, f"{hours(age)} old")

@@ -19,6 +19,9 @@ from outer.product import custom
 from outer.result import Result
 from outer.yamlfile import show
 
+PERSONAL = "personalData"
+"""First part of the ids of its results; the rest is the name of the column."""
+
 SAMPLE = 1000
 """Rows that are looked at."""
 ENOUGH = 0.8
@@ -72,7 +75,7 @@ def undeclared(contract: Contract, engine: Engine) -> Iterator[Result]:
         if what or (found and named[column.name] in engine.facts.types):
             shown = f"values like {masked(sample[0])}" if what and sample else f"the name {show(column.name)}"
             yield Result(
-                f"personalData:{column.name}", "failed", "scan" if what else "file metadata",
+                f"{PERSONAL}:{column.name}", "failed", "scan" if what else "file metadata",
                 "personal data are declared as such", f"{what or 'personal data'}, by {shown}", "warning",
                 reason="it looks like personal data, and is not declared so (customProperties: personalData)",
             )  # fmt: skip

@@ -125,11 +125,10 @@ class Readable(Item):
 
 @dataclass(frozen=True, kw_only=True)
 class Columns(Item):
-    """These columns are there; where `closed`, no others and in this order. `partitions` stand in names of folders."""
+    """These columns are there; where `closed`, no others and in this order."""
 
     names: tuple[str, ...]
     closed: bool
-    partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,3 +295,8 @@ class Plan:
     """Columns by their name in the contract."""
     types: Mapping[str, str] = field(default_factory=dict)
     """Column in the data -> the type that the contract gives it, as DuckDB names it, where it is understood."""
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Columns that stand in the names of folders, in the order of the contract."""
+        return tuple(item.field.column for item in self.items if isinstance(item, Partitioned))

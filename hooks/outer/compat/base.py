@@ -19,6 +19,7 @@ from types import TracebackType
 from outer.compat.grammar import CONTRACT_VERSIONS, DESCRIPTOR_VERSIONS
 from outer.compat.versions import version
 from outer.errors import NothingChecked, UsageError
+from outer.git import reason
 from outer.product import DESCRIPTOR, INPUT_CONTRACTS, OUTPUT_CONTRACTS, STANDARD, WAIVERS, File, Product, load
 from outer.yamlfile import MAX_BYTES, Document, Unreadable, parse, read, show
 
@@ -246,10 +247,10 @@ def _git(root: Path, *arguments: str, must: bool = False) -> bytes | None:
     except subprocess.TimeoutExpired:
         raise UsageError(f"git {arguments[0]} did not end within a minute", "Look after the repository.") from None
     if done.returncode and must:
-        said = done.stderr.decode("utf-8", "replace").partition("\n")[0]
+        said = reason(done.stderr)
         absent = f"{root} is not in a git repository"
         raise UsageError(
-            absent if "not a git repository" in said else f"git does not read {root}: {show(said, 200)}",
+            absent if "not a git repository" in said else f"git does not read {root}: {said}",
             "Name what to compare with: --against FOLDER-OR-FILE.",
         )
     return done.stdout if done.returncode == 0 else None
@@ -290,7 +291,7 @@ class _Objects:
         sender, receiver = self._process.stdin, self._process.stdout
         if sender is None or receiver is None:
             return None
-        # Not left to the command line, where a broken pipe means that nobody reads the report.
+        # A git that has ended gives no answer either, which is told below.
         with suppress(BrokenPipeError):
             sender.write(name.encode("utf-8", "surrogateescape") + b"\n")
             sender.flush()

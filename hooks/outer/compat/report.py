@@ -14,6 +14,7 @@ from outer.compat.rules import BY_ID, RULES
 from outer.compat.versions import Bump
 from outer.errors import FINDINGS, PASS
 from outer.finding import Finding, Level
+from outer.talk import counted
 
 _COLOURS = {Level.ERROR: "31", Level.WARNING: "33", Level.INFO: "36"}
 Paint = Callable[[str, str], str]
@@ -68,16 +69,16 @@ class CompatReport:
         return "\n".join(lines)
 
     def _summary(self, paint: Paint) -> str:
-        counts = [_count(len(self.at(Level.ERROR)), "error")]
+        counts = [counted(len(self.at(Level.ERROR)), "error")]
         if warnings := len(self.at(Level.WARNING)):
-            counts.append(_count(warnings, "warning"))
+            counts.append(counted(warnings, "warning"))
         if waived := sum(bool(f.waived) for f in self.findings):
             counts.append(f"{waived} waived")
         verdict = "pass" if self.passed else "fail"
         need = f"needs {self.need.word}" if self.need else "nothing changed"
-        done = f"{len(RULES)} rules on {_count(len(self.comparisons), 'comparison')} against {self.base}"
+        done = f"{len(RULES)} rules on {counted(len(self.comparisons), 'comparison')} against {self.base}"
         if self.releases:
-            done += f" and {_count(self.releases, 'release')}"
+            done += f" and {counted(self.releases, 'release')}"
         line = f"{verdict}: {', '.join(counts)}; {need} ({done}, as of {self.as_of})"
         return paint("32" if self.passed else "31", line)
 
@@ -173,7 +174,3 @@ def _needs(comparison: Comparison, paint: Paint) -> str:
     where = f", in {comparison.next_file}" if comparison.next_file != comparison.path else ""
     short = f"still {comparison.old_version}" if same else f"{versions} is too small"
     return f"{name}: {short}; it needs a {comparison.need.word}: {comparison.next_version}{where}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

@@ -65,7 +65,7 @@ def slower(change: Change) -> str | None:
 @breaking(
     "SVL002",
     "sla.promise",
-    title="Availability or throughput was lowered, or more errors are allowed.",
+    title="Availability, throughput, completeness or volume was lowered, or more errors are allowed.",
     why="Readers find the port closed, slow or wrong more often.",
     todo="Keep the promise.",
     bad=contract(_sla("property: availability, value: 99.9%"), _sla("property: availability, value: 99%")),

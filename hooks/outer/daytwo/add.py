@@ -19,20 +19,20 @@ from outer.daytwo.change import (
     Left,
     check_name,
     file,
-    mappings,
     pending,
     place,
     workload,
 )
-from outer.daytwo.edit import scalar, written
+from outer.daytwo.edit import written
 from outer.daytwo.pin import Pin, location, pinned, servers
 from outer.daytwo.sample import SAMPLES, sample
 from outer.daytwo.source import Offer, source
 from outer.errors import UsageError
 from outer.ports import variable
-from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File, custom
+from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File, custom, mappings
 from outer.rules.reading import major
 from outer.talk import Talk
+from outer.yamledit import scalar
 from outer.yamlfile import show
 
 _USUAL: Mapping[str, Mapping[str, Any]] = {

@@ -22,11 +22,11 @@ from outer.compat.judge import settings
 from outer.compat.rule import Category
 from outer.compat.versions import Bump, Version, version
 from outer.daytwo import edit
-from outer.daytwo.change import Changed, Draft, Left, file, mappings, place
+from outer.daytwo.change import Changed, Draft, Left, file, place
 from outer.errors import OuterError, UsageError
 from outer.finding import Level
 from outer.ports import variable
-from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File
+from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, mappings
 from outer.talk import Talk
 from outer.yamledit import replace
 from outer.yamlfile import Pointer, Unreadable, parse, show
@@ -94,6 +94,11 @@ def bump(
         plan = _asked(draft, report, known, chosen)
     else:
         plan = _told(draft, report, known, chosen, Bump[to.upper()])
+    if sunset and not plan.beside:
+        raise UsageError(
+            "--sunset is the end of an older major, and no new one is to be made",
+            "Leave it out, or make one: --to major.",
+        )
     end = sunset or draft.as_of + timedelta(days=_notice(draft))
     if plan.beside and (end - draft.as_of).days < _notice(draft):
         raise UsageError(

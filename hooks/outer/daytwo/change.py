@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from outer.atomic import Blob, change, look
 from outer.check import check
 from outer.errors import UsageError
 from outer.finding import Finding, Level, fingerprints
 from outer.model import DataProduct, model
-from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File, Product, load
+from outer.product import DESCRIPTOR, INNER, INPUT_CONTRACTS, OUTPUT_CONTRACTS, File, Product, load, mappings
 from outer.rules.describe import PENDING as PENDING
 from outer.yamledit import CannotEdit
 from outer.yamlfile import Unreadable, parse, show
@@ -52,12 +51,17 @@ class Changed:
 
     def text(self) -> str:
         """For people, on stdout."""
-        parts = [self.done]
-        if self.files:
-            parts.append("\n".join(["written:", *(f"  {path}" for path in self.files)]))
-        if self.left:
-            parts.append("\n".join(["left to the team:", *(f"  {one.place}: {one.what}" for one in self.left)]))
-        return "\n\n".join(parts)
+        return told(self.done, self.files, self.left)
+
+
+def told(done: str, files: Sequence[str], left: Sequence[Left]) -> str:
+    """What was done, what was written, and what is left to the team, for people."""
+    parts = [done]
+    if files:
+        parts.append("\n".join(["written:", *(f"  {path}" for path in files)]))
+    if left:
+        parts.append("\n".join(["left to the team:", *(f"  {one.place}: {one.what}" for one in left)]))
+    return "\n\n".join(parts)
 
 
 class Draft:
@@ -200,13 +204,6 @@ def pending(made: File) -> Iterator[Left]:
         value = made.get(*pointer)
         if isinstance(value, str) and value.startswith(PENDING):
             yield Left(place(made, *pointer), f"`{pointer[-1]}`: {value.removeprefix(PENDING).strip().rstrip('.')}")
-
-
-def mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Position and value of every mapping in a list."""
-    for index, one in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(one, dict):
-            yield index, one
 
 
 def check_name(product: Product, name: str) -> None:

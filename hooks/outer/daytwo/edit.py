@@ -9,7 +9,6 @@ ten times slower; see its documentation, section on round-trip preservation.)
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -18,13 +17,10 @@ from typing import Any
 import yaml
 
 from outer.product import lookup
-from outer.yamledit import CannotEdit
-from outer.yamlfile import Pointer, Unreadable, parse
+from outer.yamledit import CannotEdit, closed, opened, scalar
+from outer.yamlfile import Pointer
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLAIN = re.compile(r"[A-Za-z/$][A-Za-z0-9 _@+/.;()'-]*(:[A-Za-z0-9/_.-]+)*\Z")
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?\Z")
-_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 
 @dataclass(frozen=True)
@@ -163,10 +159,7 @@ class _Text:
     """A YAML file as text, with the nodes in it."""
 
     def __init__(self, data: bytes) -> None:
-        self._value = parse(data).value
-        decoded = data.decode("utf-8")
-        self._mark = "\ufeff" if decoded.startswith("\ufeff") else ""
-        self.text = decoded.removeprefix("\ufeff")
+        self._value, self.text, self._mark = opened(data)
         self.eol = "\r\n" if "\r\n" in self.text else "\n"
         self.root = _nodes(self.text)
         self.json = self.root.flow
@@ -219,20 +212,13 @@ class _Text:
 
     def result(self, text: str, wanted: dict[Pointer, Any]) -> bytes:
         """`text` as bytes, once it has been read again and says what the file said, but for `wanted`."""
-        data = (self._mark + text).encode("utf-8")
         expected = deepcopy(self._value)
         for pointer, value in wanted.items():
             if pointer:
                 lookup(expected, pointer[:-1])[pointer[-1]] = value
             else:
                 expected = value
-        try:
-            said = parse(data).value
-        except Unreadable:
-            said = None
-        if said != expected:
-            raise CannotEdit("the text around the place does not allow it")
-        return data
+        return closed(text, self._mark, expected)
 
 
 def _nodes(text: str) -> Node:
@@ -404,20 +390,6 @@ def _flow(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_flow(inside) for inside in value) + "]"
     return scalar(value)
-
-
-def scalar(value: Any) -> str:
-    """`value`, a text, number, boolean or nothing, as any reader of YAML, 1.1 or 1.2, understands it."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    plain = _VERSION.match(value) or (_PLAIN.match(value) and value.lower() not in _WORDS and not value.endswith(" "))
-    return value if plain else quoted(value)
-
-
-def quoted(text: str) -> str:
-    """`text` in double quotes, on one line whatever it holds."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 def written(value: Any, indent: int = 0) -> str:

@@ -9,12 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from outer.daytwo import edit
-from outer.daytwo.change import Draft, mappings
-from outer.daytwo.edit import quoted, scalar
+from outer.daytwo.change import Draft
 from outer.daytwo.source import Offer
 from outer.errors import UsageError
-from outer.product import File, Product, custom, lookup
-from outer.yamledit import CannotEdit, replace
+from outer.product import File, Product, custom, lookup, mappings
+from outer.yamledit import CannotEdit, quoted, replace, scalar
 from outer.yamlfile import parse
 
 SOURCE, REVISION = "source", "sourceRevision"

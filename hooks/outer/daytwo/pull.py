@@ -20,13 +20,14 @@ from outer.compat.base import Basis, Side
 from outer.compat.judge import UNSTABLE, Comparison, judge, settings
 from outer.compat.rule import Category, Grade, Way
 from outer.daytwo import edit
-from outer.daytwo.change import Draft, Left, mappings, place
+from outer.daytwo.change import Draft, Left, place, told
 from outer.daytwo.pin import REVISION, Pin, pinned, recorded
 from outer.daytwo.sample import SAMPLES, sample
 from outer.daytwo.source import Offer, Source, Unreachable, source
 from outer.errors import FINDINGS, NOTHING_CHECKED, PASS, USAGE, NothingChecked, OuterError, UsageError
 from outer.model import Port
-from outer.product import DESCRIPTOR, File, custom
+from outer.parquet import opened
+from outer.product import DESCRIPTOR, File, custom, mappings
 from outer.rules.reading import major
 from outer.talk import Talk
 from outer.yamledit import replace as replaced
@@ -86,12 +87,7 @@ class PullReport:
 
     def text(self) -> str:
         """For people, on stdout."""
-        parts = ["\n".join(port.text() for port in self.ports)]
-        if self.files:
-            parts.append("\n".join(["written:", *(f"  {path}" for path in self.files)]))
-        if self.left:
-            parts.append("\n".join(["left to the team:", *(f"  {one.place}: {one.what}" for one in self.left)]))
-        return "\n\n".join(parts)
+        return told("\n".join(port.text() for port in self.ports), self.files, self.left)
 
 
 def pull(
@@ -304,13 +300,11 @@ def _shape(value: Any) -> Any:
 
 def _missing(rows: bytes, offer: Offer) -> list[str]:
     """Columns of the contract that the Parquet file `rows` does not have."""
-    import duckdb  # there, since it has written the sample
-
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "data.parquet")
         data.write_bytes(rows)
-        with duckdb.connect() as connection:
-            there = {str(name).lower() for name in connection.read_parquet(str(data)).columns}
+        with opened(data) as table:
+            there = {name.lower() for name in table.footer.types}
     return [
         str(column.get("name"))
         for _, table in mappings(offer.value.get("schema"))

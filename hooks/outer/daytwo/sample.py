@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from outer.daytwo.change import mappings
 from outer.daytwo.source import Offer
-from outer.product import File, lookup
+from outer.parquet import literal, secluded
+from outer.product import File, lookup, mappings
 from outer.rules.lineage import LARGEST_SAMPLE
 from outer.yamlfile import show
 
@@ -82,10 +82,10 @@ def _first_rows(path: Path) -> tuple[bytes | None, str]:
         rows = ROWS
         while True:
             try:
-                with duckdb.connect() as connection:
+                with secluded() as connection:
                     connection.execute(
-                        f"COPY (SELECT * FROM read_parquet('{_text(data)}') LIMIT {rows}) "  # noqa: S608 (own paths)
-                        f"TO '{_text(target)}' (FORMAT parquet)"
+                        f"COPY (SELECT * FROM read_parquet({literal(str(data))}) LIMIT {rows}) "  # noqa: S608 (quoted)
+                        f"TO {literal(str(target))} (FORMAT parquet)"
                     )
             except duckdb.Error:
                 return None, "the producer's data are not readable Parquet"
@@ -94,7 +94,3 @@ def _first_rows(path: Path) -> tuple[bytes | None, str]:
             if rows == 1:
                 return None, "a single row is larger than a sample may be"
             rows //= 10
-
-
-def _text(path: Path) -> str:
-    return str(path).replace("'", "''")

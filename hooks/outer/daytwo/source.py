@@ -21,10 +21,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from outer.daytwo.change import mappings
 from outer.errors import OuterError, UsageError
-from outer.git import reason
-from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, load
+from outer.git import environment, reason
+from outer.product import DESCRIPTOR, OUTPUT_CONTRACTS, File, load, mappings
 from outer.rules.reading import major
 from outer.schemas import problems
 from outer.talk import Talk
@@ -205,8 +204,8 @@ def _product(root: Path, given: str) -> _Found:
         raise UsageError(f"{given}: {error.what}", error.todo) from None
     descriptor = product.descriptor
     if descriptor is None:
-        reason = product.unreadable.get(DESCRIPTOR)
-        why = f":{reason.place.line}: {reason.why}" if reason else " does not exist"
+        known = product.unreadable.get(DESCRIPTOR)
+        why = f":{known.place.line}: {known.why}" if known else " does not exist"
         raise UsageError(f"{given}: {DESCRIPTOR}{why}", "Ask the producer, or name the contract's file.")
     found: list[Offer] = []
     broken: dict[str, UsageError] = {}
@@ -257,8 +256,7 @@ def _checked(contract: File, name: str, data: bytes, where: str, root: Path | No
 
 def _clone(url: str, ref: str, folder: Path) -> str:
     """Fetch one commit of a repository and put its folder outer/ into `folder`; return the commit."""
-    environment = {k: v for k, v in os.environ.items() if k not in _REPOSITORY}
-    environment |= {
+    own = environment() | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "file:https:ssh:http",
         "GIT_LFS_SKIP_SMUDGE": "1",
@@ -270,7 +268,7 @@ def _clone(url: str, ref: str, folder: Path) -> str:
         command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false", *arguments]
         try:
             done = subprocess.run(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                command, cwd=folder, env=own, stdin=subprocess.DEVNULL, capture_output=True,
                 timeout=max(1.0, until - time.monotonic()), check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -288,12 +286,6 @@ def _clone(url: str, ref: str, folder: Path) -> str:
         raise UsageError(f"{url} is not a data product: it has no folder outer/", "Name the repository of a product.")
     git("checkout", "--quiet", "FETCH_HEAD", "--", "outer")
     return revision
-
-
-_REPOSITORY = frozenset(
-    ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-     "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CEILING_DIRECTORIES")
-)  # fmt: skip
 
 
 # --- An address ---------------------------------------------------------------------------------------------------
@@ -327,6 +319,6 @@ def _fetch(url: str) -> bytes:
     except urllib.error.HTTPError as error:
         raise Unreachable(f"{url} answers {error.code} {error.reason}", "Check the address and the access.") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise Unreachable(f"{url} cannot be read: {show(str(reason))}", "Check address and network.") from None
+        why = getattr(error, "reason", None) or error
+        raise Unreachable(f"{url} cannot be read: {show(str(why))}", "Check address and network.") from None
     return bytes(data)

@@ -27,9 +27,9 @@ def run(options: argparse.Namespace, now: datetime, *, colour: bool, width: int 
 def _status(options: argparse.Namespace, wish: Wish, colour: bool, width: int | None) -> int:
     from outer.fleet.status import status
 
-    if options.html is not None and not options.html.resolve().parent.is_dir():
+    if options.html is not None and (options.html.is_dir() or not options.html.resolve().parent.is_dir()):
         raise UsageError(
-            f"--html {options.html}: there is no folder for such a file", "Name one in a folder that is there."
+            f"--html {options.html}: there is no folder for such a file", "Name a file in a folder that is there."
         )
     found = status(wish)
     if options.html is not None:

@@ -6,7 +6,7 @@ A product that cannot be understood still has the facts that can be read; `broke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from outer import baseline
 from outer.errors import OuterError
 from outer.fleet import git
+from outer.fleet.worker import judged, nameless
 from outer.model import Contract, DataProduct, model
 from outer.page.evidence import Evidence, State, gather, worst
 from outer.page.promises import LevelView, levels
@@ -119,7 +120,7 @@ class Facts:
     technologies: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
     inputs: tuple[Input, ...] = ()
-    run: Run = Run("none", "never")
+    run: Run = Run("none", "not known")
     sla: State = "none"
     sla_said: str = ""
     accepted: tuple[Accepted, ...] = ()
@@ -134,8 +135,6 @@ def read(root: str, environment: str, as_of: str) -> dict[str, Any]:
 
 def look(root: str, environment: str, as_of: str) -> dict[str, Any]:
     """The facts of the product in `root`, and what the gate of this release says of it on the day of `as_of`."""
-    from outer.fleet.worker import judged
-
     product, now = load(Path(root)), datetime.fromisoformat(as_of)
     found: dict[str, Any] = {
         "facts": asdict(_read(product, environment, now)),
@@ -146,7 +145,7 @@ def look(root: str, environment: str, as_of: str) -> dict[str, Any]:
     try:
         found["verdict"] = judged(product, now.date())
     except OuterError as error:
-        found |= {"error": error.what, "todo": error.todo}
+        found |= {"error": nameless(error.what, str(product.root)), "todo": error.todo}
     return found
 
 
@@ -200,7 +199,7 @@ def _read(product: Product, environment: str, now: datetime) -> Facts:
     try:
         understood = model(product)
     except OuterError as error:
-        return Facts(**known, broken=error.what)
+        return Facts(**known, broken=nameless(error.what, str(product.root)))
     known |= {
         "owner": understood.owner,
         "technologies": tuple(dict.fromkeys(workload.technology for workload in understood.inner.workloads)),
@@ -212,19 +211,26 @@ def _read(product: Product, environment: str, now: datetime) -> Facts:
     try:
         folder, locations = resolve_outputs(understood, environment)
         evidence = gather(folder, locations)
-    except OuterError as error:  # no such environment here, or a receipt that nobody can read
+    except OuterError as error:
         outputs = tuple(_outputs(understood, Evidence({}, None, None), now))
-        state: State = "none" if "no server for the environment" in error.what else "bad"
-        return Facts(**known, outputs=outputs, run=Run(state, error.what))
+        # Not to be in an environment is no fault; a receipt that nobody can read is one.
+        here = all(environment in {s.environment for s in port.contract.servers} for port in understood.outputs)
+        return Facts(
+            **known, outputs=outputs, run=Run("bad" if here else "none", nameless(error.what, str(product.root)))
+        )
     outputs = tuple(_outputs(understood, evidence, now))
     run = _run(evidence, now)
+    gone = [data.path.name for port in understood.outputs
+            if evidence.output(port) and not (data := evidence.files[port.name]).path.exists()]  # fmt: skip
+    if gone:
+        run = replace(run, state="bad", said=f"{run.said}, but {', '.join(gone)} is gone since")
     measured = [level for port in outputs for level in port.levels if level.state != "none"]
     late = [level for level in measured if level.state == "bad"]
     sla: State = worst([*(level.state for level in measured), evidence.audited()]) if evidence.receipt else "none"
-    words = "" if evidence.receipt is None else f"{len(measured) - len(late)} of {len(measured)} kept"
-    if evidence.receipt and evidence.audited() != "good":
-        words += "; the audit has findings"
-    return Facts(**known, outputs=outputs, run=run, sla=sla, sla_said=words)
+    words = [f"{len(measured) - len(late)} of {len(measured)} kept"] if measured else []
+    if evidence.audited() != "good":
+        words.append("the audit has findings" if evidence.counts().failed else "nothing was audited")
+    return Facts(**known, outputs=outputs, run=run, sla=sla, sla_said="; ".join(words) if evidence.receipt else "")
 
 
 def _accepted(product: Product, today: date) -> Iterator[Accepted]:
@@ -273,11 +279,13 @@ def _columns(contract: Contract) -> Iterator[Column]:
 
 
 def _run(evidence: Evidence, now: datetime) -> Run:
-    last = evidence.failed or evidence.receipt or evidence.last
+    last = evidence.failed or evidence.restored or evidence.receipt or evidence.last
     if last is None:
         return Run("none", "never")
     finished = instant(last.finished)
     ago = f"{span(max(now - finished, timedelta()))} ago"
-    if last is evidence.failed or last.outcome != "published":
+    if last.outcome == "restored":
+        return Run("warn", f"rolled back {ago}: {' '.join(last.reason.split())[:200]}", last.run_id, last.finished)
+    if last.outcome != "published":
         return Run("bad", f"failed {ago}: {' '.join(last.reason.split())[:200]}", last.run_id, last.finished)
     return Run("good", f"published {ago}", last.run_id, last.finished)

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from outer.errors import UsageError
+from outer.fleet.members import MADE
 from outer.update import Migrated, Suite, UpdatePlan, apply, plan
-
-_LEFT_OUT = (".git", ".nox", ".venv", "__pycache__", "node_modules")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def copied(product: Path) -> Iterator[Path]:
 
     def left_out(folder: str, names: list[str]) -> list[str]:
         top = Path(folder) == root
-        return [name for name in names if name in _LEFT_OUT or (top and name == "data")]
+        return [name for name in names if name in MADE or (top and name == "data")]
 
     with tempfile.TemporaryDirectory(prefix="outer-forecast-") as folder:
         copy = Path(folder, root.name)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from outer import git
 from outer.errors import UsageError
-from outer.yamlfile import show
 
 SECONDS = 300
 """How long one command may take."""
@@ -70,8 +69,8 @@ def mirror(address: str, clone: Path) -> None:
         raise UsageError(f"{address} cannot be read: {error.what}", "Check address and access.") from None
 
 
-def head(root: Path) -> str:
-    """The commit that the product in `root` is at, in full; empty where git knows of none.
+def head(root: Path, ref: str = "HEAD") -> str:
+    """The commit that the product in `root` is at, in full, or the one of `ref`; empty where git knows of none.
 
     Read from git's own files (gitrepository-layout): a process for every product would cost more than all the rest.
     """
@@ -82,10 +81,12 @@ def head(root: Path) -> str:
         folder = place / ".git"
         if folder.is_file():
             folder = place / folder.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-        name = (folder / "HEAD").read_text(encoding="utf-8").strip()
-        if not name.startswith("ref: "):
-            return name if len(name) in (40, 64) else ""
-        name = name.removeprefix("ref: ")
+        name = ref
+        if ref == "HEAD":
+            name = (folder / "HEAD").read_text(encoding="utf-8").strip()
+            if not name.startswith("ref: "):
+                return name if len(name) in (40, 64) else ""
+            name = name.removeprefix("ref: ")
         shared = (
             folder / (folder / "commondir").read_text("utf-8").strip() if (folder / "commondir").exists() else folder
         )
@@ -105,7 +106,4 @@ def dirty(root: Path) -> Sequence[str]:
 
 def top(root: Path) -> Path:
     """The folder of the repository around `root`. Raises `UsageError` where there is none."""
-    told = ask(root, "rev-parse", "--show-toplevel").decode("utf-8", "surrogateescape").rstrip("\n")
-    if not told:
-        raise UsageError(f"{show(str(root))} is in no git repository", "Clone it with git.")
-    return Path(told)
+    return Path(ask(root, "rev-parse", "--show-toplevel").decode("utf-8", "surrogateescape").rstrip("\n"))

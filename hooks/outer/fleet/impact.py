@@ -100,14 +100,12 @@ class Impact:
                 (table.MARKS[hit.state], plain(hit.product), hit.word, hit.since or "?", *_place(hit)) for hit in shown
             ]
             heads = ("", "product", "would be", "since", "findings", "the first of them")
-            lines = [
-                *table.lines(heads, rows, width=width, colours=[hit.state for hit in shown] if colour else None),
-                "",
-                "what mends it:",
+            colours = [hit.state for hit in shown] if colour else None
+            lines = [*table.lines(heads, rows, width=width, colours=colours), ""]
+            said = [
+                f"  {rule} in {count(products, 'product')}: {plain(todo)}" for rule, products, todo in self.remedies()
             ]
-            for rule, products, todo in self.remedies():
-                lines.append(f"  {rule} in {count(products, 'product')}: {plain(todo)}")
-            lines.append("")
+            lines += ["what mends it:", *said, ""] if said else []
         if not (quiet and not shown):
             lines.append(self.summary())
         return "\n".join(lines)
@@ -173,7 +171,13 @@ def impact(wish: Wish, *, policy: str | None = None, draft: Path | None = None, 
             asked = f"{rules[0].id} enforced"
         elif draft is not None:
             folder = stack.enter_context(_alone(draft))
-            rules = policies(folder)
+            try:
+                rules = policies(folder)
+            except UsageError as error:
+                raise UsageError(error.what.replace(f"{folder.name}/{draft.name}", str(draft)), error.todo) from None
+            if not rules:
+                why = f"{draft} would be passed over in outer/organisation/"
+                raise UsageError(why, "Give it a name that does not begin with _ or a dot.")
             arguments = {"rules": [rule.id for rule in rules], "policies": str(folder)}
             asked = f"{', '.join(rule.id for rule in rules)} of {draft} enforced"
         found = stack.enter_context(fleet(wish, needs_suite=standard is not None))

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from outer import __version__
-from outer.fleet.members import Member
+from outer.fleet import git
+from outer.fleet.members import MADE, Member
 
 
 class Journal:
@@ -55,20 +56,19 @@ class Journal:
 
 
 def _stamp(root: Path) -> str:
-    """Something that changes when a file of the product does: names, sizes and times of all but what runs make."""
+    """Something that changes when the product does: names, sizes and times of its files, and its commit."""
     found: list[str] = []
     folders = [str(root)]
     while folders:
         folder = folders.pop()
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name in (".git", ".nox", ".venv", "__pycache__", "node_modules"):
+                if entry.name in MADE:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
                     continue
                 state = entry.stat(follow_symlinks=False)
                 found.append(f"{entry.path}\0{state.st_size}\0{state.st_mtime_ns}")
-    with suppress(OSError):
-        found.append(str((root / ".git" / "HEAD").stat().st_mtime_ns))
+    found.append(git.head(root))
     return sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()[:24]

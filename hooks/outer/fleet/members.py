@@ -20,6 +20,9 @@ from outer.yamlfile import show
 DEPTH = 5
 """Folders below a named one in which products are looked for."""
 
+MADE = (".git", ".nox", ".venv", "__pycache__", "node_modules")
+"""Folders of a product that are git's, or that tools make and can make again."""
+
 _PASSED_OVER = frozenset(("node_modules", "venv", "data", "build", "dist", "target", "inner", "outer"))
 _ADDRESS = re.compile(r"(?:(?:https|ssh|file)://[^\s]+|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^\s:][^\s]*|/[^\s]+)\Z")
 _LONGEST_LIST = 16 * 1024 * 1024
@@ -46,12 +49,13 @@ def members(places: Sequence[Path], cache: Path, progress: Progress, *, jobs: in
     """
     found: list[Member] = []
     for place in places:
-        if place.is_dir():
-            found += _below(place)
-        elif place.is_file():
+        if os.path.isdir(place):
+            found += _below(place.resolve())
+        elif os.path.isfile(place):
             found += _listed(place, cache, progress, jobs)
         else:
-            raise UsageError(f"{place} does not exist", "Name a folder of clones, or a file of git addresses.")
+            why = "is neither a folder nor a file" if os.path.exists(place) else "does not exist"
+            raise UsageError(f"{place} {why}", "Name a folder of clones, or a file of git addresses.")
     unique = {os.path.realpath(member.root): member for member in reversed(found)}
     kept = [member for member in found if unique.get(os.path.realpath(member.root)) is member]
     if not kept:
@@ -73,40 +77,60 @@ def _named(found: Sequence[Member]) -> tuple[Member, ...]:
     return tuple(named)
 
 
+def slug(name: str, taken: set[str]) -> str:
+    """A name for a file: readable, safe in any address and on any file system, and not yet among `taken`, to which it
+    is added."""
+    base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "product"
+    found, number = base, 2
+    while found in taken:
+        found, number = f"{base}-{number}", number + 1
+    taken.add(found)
+    return found
+
+
 def is_product(folder: Path) -> bool:
     """Whether `folder` is, or wants to be, a data product."""
-    return (folder / DESCRIPTOR).exists() or ((folder / ANSWERS).exists() and (folder / "outer").is_dir())
+    return os.path.exists(folder / DESCRIPTOR) or all(os.path.lexists(folder / name) for name in (ANSWERS, "outer"))
 
 
 def _below(place: Path) -> Iterator[Member]:
     if is_product(place):
-        yield Member(place.resolve().name, place.resolve())
+        yield Member(place.name, place)
         return
-    for root in sorted(_search(place.resolve(), DEPTH)):
-        yield Member(root.relative_to(place.resolve()).as_posix(), root)
+    for root, broken in sorted(_search(place, DEPTH)):
+        inside = root.relative_to(place).as_posix()
+        yield Member(place.name if inside == "." else inside, root, broken=broken)
 
 
-def _search(folder: Path, depth: int) -> Iterator[Path]:
+def _search(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
+    """The products below `folder`; also every folder that may not be looked into, with the reason: there may be one."""
     try:
         with os.scandir(folder) as entries:
             inside = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
+    except OSError as error:
+        yield folder, f"the folder cannot be read: {error.strerror}"
         return
     for name in inside:
-        if name.startswith(".") or name in _PASSED_OVER:
+        if name.startswith("."):
             continue
         if is_product(folder / name):
-            yield folder / name
-        elif depth > 1:
+            yield folder / name, ""
+        elif depth > 1 and name not in _PASSED_OVER:
             yield from _search(folder / name, depth - 1)
 
 
 def _listed(place: Path, cache: Path, progress: Progress, jobs: int) -> Iterator[Member]:
     """The clones of the addresses in the file `place`: one to a line, `#` begins a remark."""
-    if place.stat().st_size > _LONGEST_LIST:
-        raise UsageError(f"{place} is no list of git addresses: it is too large", "Name a file with one in every line.")
+    try:
+        if place.stat().st_size > _LONGEST_LIST:
+            raise UsageError(
+                f"{place} is no list of git addresses: it is too large", "Name a file with one in every line."
+            )
+        lines = place.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise UsageError(f"{place} cannot be read: {error.strerror}", "Check the rights of the file.") from None
     addresses: dict[str, int] = {}
-    for number, line in enumerate(place.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         address = line.partition(" #")[0].strip()
         if not address or address.startswith("#"):
             continue
@@ -133,17 +157,16 @@ def _listed(place: Path, cache: Path, progress: Progress, jobs: int) -> Iterator
 def _fetched(address: str, cache: Path) -> Iterator[Member]:
     """The products in the repository at `address`, which may hold several."""
     name = re.split(r"[/:]", address.rstrip("/").removesuffix(".git"))[-1] or address
-    clone = (
-        cache / "clones" / f"{re.sub('[^A-Za-z0-9._-]', '-', name)[:60]}-{sha256(address.encode()).hexdigest()[:12]}"
-    )
+    folder = f"{re.sub('[^A-Za-z0-9._-]', '-', name)[:60]}-{sha256(address.encode()).hexdigest()[:12]}"
+    clone = cache.resolve() / "clones" / folder
     try:
         git.mirror(address, clone)
     except UsageError as error:
         yield Member(name, clone, address, error.what)
         return
-    found = [clone] if is_product(clone) else sorted(_search(clone, DEPTH))
+    found = tuple(_below(clone))
     if not found:
         yield Member(name, clone, address, "there is no data product in this repository")
-    for root in found:
-        inside = root.relative_to(clone).as_posix()
-        yield Member(name if inside == "." else f"{name}/{inside}", root, address)
+    for member in found:
+        inside = "" if member.root == clone else f"/{member.name}"
+        yield replace(member, name=f"{name}{inside}", origin=address)

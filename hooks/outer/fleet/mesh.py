@@ -28,6 +28,7 @@ from outer.page.evidence import State
 from outer.receipt import moment
 from outer.report import count, plain
 from outer.talk import Talk
+from outer.yamlfile import show
 
 Fit = Literal["fine", "breaks", "broken before", "could not run", "no producer"]
 _STATES: dict[Fit, State] = {
@@ -188,27 +189,28 @@ def _compared(known: Sequence[Edge], found: Fleet, earlier: Path | None) -> Iter
     able = [edge for edge in known if edge.producer is not None]
     today = found.wish.as_of.date().isoformat()
 
-    def jobs(origin: Path | None) -> list[Job]:
+    def jobs(pins: Sequence[Edge], origin: Path | None = None) -> list[Job]:
         return [
             Job("outer.fleet.mesh:compare", {
                 "root": str(edge.consumer.member.root), "port": edge.port.name, "as_of": today,
                 "origin": str(origin or (edge.producer.member.root if edge.producer else "")),
             })
-            for edge in able
+            for edge in pins
         ]  # fmt: skip
 
     found.progress.begin("comparing pins", len(able))
     results: dict[int, Pin] = {}
-    for number, answer in work(jobs(None), found.processes):
+    for number, answer in work(jobs(able), found.processes):
         edge = able[number]
         told = answer.value or {"fit": "could not run", "offered": "", "said": [answer.error, answer.todo], "place": ""}
         results[number] = _pin(edge, told)
         found.progress.advance(edge.consumer.member.name)
     found.progress.end()
     if earlier is not None:
-        for number, answer in work(jobs(earlier), found.processes):
-            if results[number].fit == "breaks" and (answer.value or {}).get("fit") == "breaks":
-                results[number] = replace(results[number], fit="broken before")
+        breaks = [number for number, pin in results.items() if pin.fit == "breaks"]
+        for position, answer in work(jobs([able[number] for number in breaks], earlier), found.processes):
+            if (answer.value or {}).get("fit") == "breaks":
+                results[breaks[position]] = replace(results[breaks[position]], fit="broken before")
     pins = [*results.values(), *(_pin(edge, {}) for edge in known if edge.producer is None)]
     yield from sorted(pins, key=lambda pin: (pin.fit == "no producer", pin.producer, pin.consumer, pin.port))
 
@@ -254,9 +256,15 @@ def _at(producer: Path, base: str, folder: Path) -> Path:
     """What the producer's folder outer/ was at the revision `base`, in `folder`."""
     root = producer.resolve()
     if not base.strip() or base.startswith("-"):
-        raise UsageError(f"{base!r} is no revision", "Name a branch, a tag or a commit.")
-    inside = git.ask(root, "rev-parse", "--show-prefix").decode("utf-8", "surrogateescape").strip()
-    data = git.ask(root, "archive", "--format=tar", f"{base}:{inside}".rstrip(":/") if inside else base, "outer")
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        archive.extractall(folder, filter="data")
+        raise UsageError(f"--base {show(base)} is no revision", "Name a branch, a tag or a commit.")
+    try:
+        # Of this folder alone, also in a repository of many products.
+        data = git.ask(root, "archive", "--format=tar", base, "outer")
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            archive.extractall(folder, filter="data")
+    except (UsageError, tarfile.TarError, OSError) as error:
+        why = error.what if isinstance(error, UsageError) else str(error)
+        raise UsageError(
+            f"--base {show(base)}: outer/ as it was then cannot be read: {why}", "Name a branch, a tag or a commit."
+        ) from None
     return folder

@@ -43,6 +43,13 @@ class Answer:
     todo: str = ""
 
 
+def processes(wanted: int | None) -> int:
+    """How many processes: as many as processors that this one may use, unless somebody says otherwise."""
+    if wanted is not None:
+        return wanted
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def work(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Answer]]:
     """Do `jobs` in so many processes; give the position and the answer of each as it is ready.
 

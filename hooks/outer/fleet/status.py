@@ -53,7 +53,8 @@ class Row:
         """Red: the gate does not pass, the last run failed, or a promise is broken. Amber: somebody should look."""
         if self.gate != "pass" or self.facts.broken or "bad" in (self.facts.run.state, self.facts.sla):
             return "bad"
-        return "warn" if self.lag or self.ending or self.warnings or self.facts.sla == "warn" else "good"
+        seen = self.lag or self.ending or self.warnings or "warn" in (self.facts.run.state, self.facts.sla)
+        return "warn" if seen else "good"
 
 
 @dataclass(frozen=True)

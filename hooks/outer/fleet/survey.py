@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -109,7 +108,6 @@ class Standard:
         """
         self._suite: Suite | None = None
         self.tags: tuple[str, ...] = ()
-        self.source = source or ""
         if source is None and (own_suite.folder() / ".git").exists():
             source = str(own_suite.folder())
         if source is not None:
@@ -159,7 +157,8 @@ class Standard:
         try:
             return self._suite.release(pinned).folder / "hooks"
         except OuterError as error:
-            raise UsageError(f"it is pinned to {show(pinned)}, which is no release of the suite", error.what) from None
+            what = error.what.replace(show(self._suite.source, 200), "the suite")  # wherever that lies on this machine
+            raise UsageError(f"it is pinned to {show(pinned)}, and {what}", error.todo) from None
 
 
 def survey(
@@ -233,13 +232,3 @@ def _looked(member: Member, kept: Mapping[str, Sequence[Any]]) -> Looked:
     value, error, todo = kept["facts"]
     known = facts(value) if value is not None else Facts(broken=f"{error} {todo}".strip())
     return Looked(member, known, verdict(*kept["verdict"]))
-
-
-def processes(wanted: int | None) -> int:
-    """How many worker processes: as many as processors that this process may use, unless somebody says otherwise."""
-    import os
-
-    if wanted is not None:
-        return wanted
-    count = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, count)

@@ -20,16 +20,19 @@ from outer import __version__
 from outer.errors import FINDINGS, PASS, OuterError, UsageError
 from outer.fleet import git, table
 from outer.fleet.journal import Journal
-from outer.fleet.members import Member
+from outer.fleet.members import Member, slug
 from outer.fleet.pool import Answer, Job, work
 from outer.fleet.survey import pin
 from outer.fleet.wish import Fleet, Wish, cache_folder, fleet
+from outer.machine import foreseen
 from outer.page.evidence import State
 from outer.report import count, plain
 from outer.update import PATCHES
 from outer.yamlfile import show
 
 Outcome = Literal["clean", "needs a person", "refused", "up to date"]
+_WHYS = 5
+"""Reasons that are told of one product on a terminal."""
 _STATES: Mapping[str, State] = {"clean": "good", "needs a person": "warn", "refused": "bad", "up to date": "none"}
 
 
@@ -73,7 +76,7 @@ class Rolled:
         said = [f"{words.count(word)} {word}" for word in _STATES if word in words]
         done = sum(bool(one.branch) for one in self.steps)
         pushed = sum(one.pushed for one in self.steps)
-        made = "nothing was changed" if self.dry_run else f"{done} branches, {pushed} pushed"
+        made = "nothing was changed" if self.dry_run else f"{done} branch{'es' * (done != 1)}, {pushed} pushed"
         return f"{count(len(self.steps), 'product')} to {self.target}: {', '.join(said)} ({made})"
 
     def text(self, *, colour: bool, width: int | None = None, quiet: bool = False) -> str:
@@ -82,13 +85,19 @@ class Rolled:
         lines: list[str] = []
         if shown:
             rows = [
-                (table.MARKS[_STATES[one.outcome]], plain(one.product), one.current or "?", one.outcome,
-                 f"{one.branch}{' (pushed)' if one.pushed else ''}" or "-", plain("; ".join(one.why[:2])) or "-")
+                (table.MARKS[_STATES[one.outcome]], plain(one.product), plain(one.current) or "?", one.outcome,
+                 f"{one.branch}{' (pushed)' if one.pushed else ''}" or "-")
                 for one in shown
             ]  # fmt: skip
-            heads = ("", "product", "pin", "outcome", "branch", "why")
+            heads = ("", "product", "pin", "outcome", "branch")
             colours = [_STATES[one.outcome] for one in shown] if colour else None
             lines = [*table.lines(heads, rows, width=width, colours=colours), ""]
+            for one in shown:
+                lines += [f"{plain(one.product)}: {plain(why)}" for why in one.why[:_WHYS]]
+                if len(one.why) > _WHYS:
+                    lines.append(f"{plain(one.product)}: and {len(one.why) - _WHYS} more; --format json tells all")
+            if any(one.why for one in shown):
+                lines.append("")
         if shown or not quiet:
             lines.append(self.summary())
         return "\n".join(lines)
@@ -126,9 +135,13 @@ def update(
             "as_of": wish.as_of.date().isoformat(), "source": found.standard.repository, "ref": release.commit,
             "tag": release.tag, "branch": branch or f"standard/{release.tag}", "dry_run": dry_run, "push": push,
         }  # fmt: skip
+        if bodies is not None:
+            with foreseen(bodies):  # before anything is done that could not be told
+                bodies.mkdir(parents=True, exist_ok=True)
         steps = tuple(_steps(found, arguments))
     if bodies is not None:
-        _write(steps, bodies)
+        with foreseen(bodies):
+            _write(steps, bodies)
     return Rolled(release.tag, dry_run, steps)
 
 
@@ -140,7 +153,7 @@ def _steps(found: Fleet, arguments: Mapping[str, Any]) -> Iterator[Step]:
         earlier = journal.known(member)
         if member.broken:
             done[member.name] = _step(member, Answer(error=member.broken), arguments)
-        elif earlier is not None:
+        elif earlier is not None and _there(member, earlier):
             done[member.name] = _step(member, Answer(earlier), arguments)
         else:
             waiting.append(member)
@@ -157,6 +170,12 @@ def _steps(found: Fleet, arguments: Mapping[str, Any]) -> Iterator[Step]:
     return (done[member.name] for member in found.members)
 
 
+def _there(member: Member, earlier: Mapping[str, Any]) -> bool:
+    """Whether the branch that an earlier run made is still what it made; somebody may have deleted it since."""
+    branch = earlier["branch"]
+    return not branch or git.head(member.root, f"refs/heads/{branch}") == earlier["commit"]
+
+
 def _step(member: Member, answer: Answer, arguments: Mapping[str, Any]) -> Step:
     refused = {
         "outcome": "refused",
@@ -171,19 +190,16 @@ def _step(member: Member, answer: Answer, arguments: Mapping[str, Any]) -> Step:
         "body": "",
     }
     told: Mapping[str, Any] = answer.value or refused
-    # The table names the product already; where it lies on this machine is nobody's business.
-    told = {**told, "why": [str(why).removeprefix(f"{member.root}: ") for why in told["why"]]}
     lists = {key: tuple(told[key]) for key in ("why", "written", "removed", "migrated")}
     return Step(product=member.name, root=member.root, target=arguments["tag"], **{**told, **lists})
 
 
 def _write(steps: Sequence[Step], bodies: Path) -> None:
-    """One file for each branch: <product>.md; slashes in a name become dashes."""
-    bodies.mkdir(parents=True, exist_ok=True)
+    """One file for each branch: <product>.md, in small letters; whatever else is in a name becomes a dash."""
+    taken: set[str] = set()
     for one in steps:
         if one.body:
-            name = re.sub(r"[^A-Za-z0-9._-]+", "-", one.product).strip(".-") or "product"
-            (bodies / f"{name}.md").write_text(one.body, encoding="utf-8")
+            (bodies / f"{slug(one.product, taken)}.md").write_text(one.body, encoding="utf-8", errors="replace")
 
 
 # --- One product, in a worker process -----------------------------------------------------------------------------
@@ -197,11 +213,11 @@ def one(
     from outer.update.repository import ready
 
     product, day = Path(root), date.fromisoformat(as_of)
+    now = ready(product)
     top = git.top(product)
     inside = product.resolve().relative_to(top.resolve()).as_posix()
     if inside != ".":
         branch = f"{branch}-{inside.replace('/', '-')}"
-    now = ready(product)
     if top.resolve() != product.resolve() and (changed := git.dirty(top)):
         raise UsageError(f"the clone has changes that are not committed: {show(changed[0])}", "Commit or stash them.")
     if (there := _branch(top, branch)) is not None:
@@ -242,8 +258,8 @@ def _again(
     """A branch that is there already: what an earlier run made, or somebody else's, which is left alone."""
     commit, parent = there
     answers = ".copier-answers.yml" if inside == "." else f"{inside}/.copier-answers.yml"
-    pinned = git.ask(top, "show", f"{commit}:{answers}").decode("utf-8", "replace")
-    if parent != head or f"_commit: {tag}\n" not in pinned:
+    pin_there = f"_commit: {tag}\n".encode()
+    if parent != head or pin_there not in git.ask(top, "show", f"{commit}:{answers}"):
         raise UsageError(
             f"the branch {branch} is there already, and is not this update",
             f"Delete it (git branch -D {branch}), or name another one with --branch.",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from outer import drift
 from outer.fleet.journal import Journal
 from outer.fleet.members import Member, members
+from outer.fleet.pool import processes
 from outer.fleet.progress import Progress
-from outer.fleet.survey import Looked, Standard, processes, survey
+from outer.fleet.survey import Looked, Standard, survey
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,4 @@ def fleet(wish: Wish, *, needs_suite: bool = False) -> Iterator[Fleet]:
 
 def cache_folder() -> Path:
     """Where clones of listed addresses and the state of unfinished runs are kept."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "data-product-blueprints" / "fleet"
+    return drift.cache_folder() / "fleet"

@@ -54,11 +54,18 @@ def _answer(job: Mapping[str, Any]) -> Mapping[str, Any]:
             function = {"judge": judge}[name]
         return {"value": function(**arguments)}
     except OuterError as error:
-        return {"error": error.what, "todo": error.todo}
+        return {"error": nameless(error.what, str(arguments.get("root", ""))), "todo": error.todo}
     except Exception as error:
         if os.environ.get("OUTER_TRACEBACK"):
             raise
         return {"error": f"internal error: {type(error).__name__}: {error}", "todo": "Report this."}
+
+
+def nameless(words: str, root: str) -> str:
+    """`words` without where the product lies on this machine: they are read elsewhere, beside its name."""
+    for end in (": ", "/", " "):
+        words = words.replace(f"{root}{end}", "") if root else words
+    return words
 
 
 # --- Judging ------------------------------------------------------------------------------------------------------
@@ -231,7 +238,8 @@ class _Since:
 
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or "CONFIG" in name}
-        command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
+        safe = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+        command = ["git", *safe, *arguments]
         try:
             done = subprocess.run(
                 command, cwd=self._product.root, env=own | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},

@@ -18,7 +18,7 @@ __all__ = ["Example", "Left", "Migration", "MigrationPlan", "Seeds", "Step", "kn
 
 
 def __getattr__(name: str) -> object:
-    """Load what is asked for with its first use: the command line of `outer` reads this package in every command."""
+    """Load what is asked for with its first use: to declare the command, or to render, takes little of it."""
     from importlib import import_module
 
     for module, names in _HOME.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from outer.errors import FINDINGS, PASS
 from outer.migrate.planning import MigrationPlan, known, plan, write
-from outer.talk import Talk, put
+from outer.talk import Talk, counted, put
 
 FORMAT = 1
 """Version of the JSON; new keys alone do not change it."""
@@ -43,15 +43,11 @@ def listing(format: str) -> str:  # noqa: A002
 
 
 def _verdict(planned: MigrationPlan, written: bool) -> str:
-    looked = f"{_count(len(planned.looked_at), 'file')} looked at by {_count(planned.known, 'migration')}"
+    looked = f"{counted(len(planned.looked_at), 'file')} looked at by {counted(planned.known, 'migration')}"
     if not planned.files:
         return f"{looked}: " + ("what is left is for the team" if planned.left else "nothing is to be migrated")
     names = ", ".join(planned.files)
     return f"{looked}: written: {names}" if written else f"{looked}: would change {names}; `--write` does it"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _entry(planned: MigrationPlan, written: bool) -> dict[str, object]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from outer.errors import UsageError
 from outer.product import DESCRIPTOR, INNER, OUTPUT_CONTRACTS, WAIVERS, File
+from outer.product import mappings as entries
 from outer.yamledit import CannotEdit
 from outer.yamlfile import Pointer, Unreadable, parse
 
@@ -133,13 +134,6 @@ class Migration:
     examples: tuple[Example, ...]
     name: str = ""
     """Name of its module; set when it is discovered."""
-
-
-def entries(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Position and value of every mapping in a list."""
-    for index, one in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(one, dict):
-            yield index, one
 
 
 __all__ = ["Example", "Left", "Migration", "Pointer", "Seeds", "entries"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import unified_diff
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
 from outer.atomic import Blob, change, look
+from outer.diff import unified
 from outer.errors import NothingChecked, UsageError
 from outer.migrate.migration import Left, Migration, Seeds
 from outer.product import DESCRIPTOR, INNER, OUTPUT_CONTRACTS, WAIVERS, load
@@ -51,13 +51,7 @@ class MigrationPlan:
     @property
     def diff(self) -> str:
         """All changes as one unified diff."""
-        return "".join(
-            _line(line)
-            for path in self.files
-            for line in unified_diff(
-                _lines(self.before[path].content), _lines(self.after[path]), f"a/{path}", f"b/{path}"
-            )
-        )
+        return "".join(unified(self.before[path].content, self.after[path], path) for path in self.files)
 
 
 @cache
@@ -129,11 +123,3 @@ def write(planned: MigrationPlan) -> tuple[str, ...]:
     wanted = {path: replace(planned.before[path], content=planned.after[path]) for path in planned.files}
     change(planned.root, wanted, planned.before)
     return planned.files
-
-
-def _lines(data: bytes) -> list[str]:
-    return data.decode("utf-8").splitlines(keepends=True)
-
-
-def _line(line: str) -> str:
-    return line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from outer.product import lookup
-from outer.yamledit import CannotEdit
-from outer.yamlfile import Pointer, Unreadable, parse
+from outer.yamledit import CannotEdit, closed, opened
+from outer.yamlfile import Pointer
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
@@ -26,7 +26,7 @@ def rename(data: bytes, pointer: Pointer, name: str) -> bytes:
 
     Raises `Unreadable` when `data` is no strict YAML, `CannotEdit` where there is no such key, or one of that name.
     """
-    before, text, mark = _opened(data)
+    before, text, mark = opened(data)
     around = lookup(before, pointer[:-1])
     if not pointer or not isinstance(around, dict) or pointer[-1] not in around or name in around:
         raise CannotEdit(f"there is no key {_way(pointer)}, or one called {name}")
@@ -38,7 +38,7 @@ def rename(data: bytes, pointer: Pointer, name: str) -> bytes:
     wanted = deepcopy(before)
     target = lookup(wanted, pointer[:-1])
     target[name] = target.pop(pointer[-1])
-    return _closed(text[: key.start_mark.index] + word + text[key.end_mark.index :], mark, wanted)
+    return closed(text[: key.start_mark.index] + word + text[key.end_mark.index :], mark, wanted)
 
 
 def remove(data: bytes, pointer: Pointer) -> bytes:
@@ -46,7 +46,7 @@ def remove(data: bytes, pointer: Pointer) -> bytes:
 
     Raises `Unreadable` when `data` is no strict YAML, `CannotEdit` where there is none, or it is the only one left.
     """
-    before, text, mark = _opened(data)
+    before, text, mark = opened(data)
     around = lookup(before, pointer[:-1]) if pointer else None
     there = pointer[-1] in around if isinstance(around, dict) else lookup(before, pointer) is not None
     if around is None or not there or len(around) < 2:
@@ -64,26 +64,7 @@ def remove(data: bytes, pointer: Pointer) -> bytes:
         end = text.find("\n", _end(value, text)) + 1 or len(text)
     wanted = deepcopy(before)
     del lookup(wanted, pointer[:-1])[pointer[-1]]
-    return _closed(text[:start] + text[end:], mark, wanted)
-
-
-def _opened(data: bytes) -> tuple[Any, str, str]:
-    """Value and text of a file, and its byte order mark."""
-    value = parse(data).value
-    text = data.decode("utf-8")
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    return value, text.removeprefix("\ufeff"), mark
-
-
-def _closed(text: str, mark: str, wanted: Any) -> bytes:
-    result = (mark + text).encode("utf-8")
-    try:
-        kept = parse(result).value == wanted
-    except Unreadable:
-        kept = False
-    if not kept:
-        raise CannotEdit("the text around it does not allow it")
-    return result
+    return closed(text[:start] + text[end:], mark, wanted)
 
 
 def _root(text: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def main() -> int:
     print(json.dumps({"format": FORMAT, "outer": __version__}), flush=True)
     for line in sys.stdin:
         try:
-            reply = {"ok": True, **answer(json.loads(line))}
+            with redirect_stdout(sys.stderr):  # stdout is for answers alone, whatever a migration prints
+                reply = {"ok": True, **answer(json.loads(line))}
         except OuterError as error:
             reply = {"ok": False, "what": error.what, "todo": error.todo}
         except Exception as error:  # one product's trouble must not end the others' update

@@ -123,7 +123,7 @@ def render(
             contacts=_contacts(product),
             verdict=trust.judge(evidence, outputs),
             facts=trust.facts(product, evidence, outputs),
-            published=evidence.published,
+            unpublished=evidence.published is None and not evidence.unknown,
             outputs=outputs,
             inputs=inputs,
             lineage=draw(product, anchors),
@@ -153,7 +153,7 @@ def templates(folder: Path) -> Environment:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    for name in ("moment", "iso", "thousands", "link"):
+    for name in ("moment", "iso", "thousands", "plural", "link"):
         found.filters[name] = getattr(words, name)
     return found
 

@@ -49,6 +49,8 @@ class Evidence:
     """Receipt of the latest run, also of one that failed."""
     restored: Receipt | None = None
     """Receipt of the rollback that published this version again; None where its own run did."""
+    unknown: str = ""
+    """Why nobody can say what is published; empty where that is known."""
 
     @property
     def published(self) -> datetime | None:

@@ -167,7 +167,7 @@ def _look(
     """A look into the data, what there is to say against it, and why there is nothing to see."""
     record = evidence.output(port)
     if data is None:
-        return None, [], "Nothing is published yet."
+        return None, [], "There is nothing to show." if evidence.unknown else "Nothing is published yet."
     if record is None:
         return None, [("warn", "What is published does not hold this port yet.")], "It comes with the next run."
     if not data.path.exists():
@@ -191,7 +191,7 @@ def _look(
 def _summary(evidence: Evidence, port: Port) -> str:
     record, counts = evidence.output(port), evidence.counts(port.name)
     if record is None:
-        return "not published"
+        return "not known" if evidence.unknown else "not published"
     rules = f"{counts.passed} of {counts.checked} rules passed" if counts.checked else "no rule checked"
     return f"{thousands(record.rows)} rows · {rules}"
 

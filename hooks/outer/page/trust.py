@@ -42,6 +42,8 @@ class Fact:
 
 def judge(evidence: Evidence, outputs: Sequence[OutputView]) -> Verdict:
     """The verdict on what is published. It is good only where every rule that was checked passed, and some were."""
+    if evidence.unknown:
+        return Verdict("none", "Nobody can say what is published", (evidence.unknown,))
     if evidence.receipt is None:
         if evidence.last is None:
             return Verdict("none", "Not published yet", ())
@@ -72,6 +74,8 @@ def judge(evidence: Evidence, outputs: Sequence[OutputView]) -> Verdict:
 
 def facts(product: DataProduct, evidence: Evidence, outputs: Sequence[OutputView]) -> tuple[Fact, ...]:
     """What the verdict rests on, for the trust panel."""
+    if evidence.unknown:
+        return (_pin(product, evidence),)
     if evidence.receipt is None:
         return _last_run(evidence), _freshness(outputs), _pin(product, evidence)
     return tuple(_published(product, evidence, outputs))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,14 +20,16 @@ from outer.audit.compile import compiled
 from outer.audit.duck import duck
 from outer.audit.engine import Past
 from outer.audit.execute import Circumstances, execute
+from outer.audit.levels import local
 from outer.audit.plan import Item, Plan
 from outer.audit.sql import Sql, instant
-from outer.dataset import Dataset
-from outer.errors import NothingChecked
+from outer.dataset import Dataset, Unlisted
+from outer.datatypes import kind
+from outer.errors import NothingChecked, UsageError
 from outer.machine import require
 from outer.model import Contract, model
-from outer.parquet import Unusable, identifier, literal
-from outer.ports import Location, resolve_outputs
+from outer.parquet import Unusable, bind, files_of, identifier, literal, said
+from outer.ports import Location, resolve, resolve_outputs
 from outer.product import load
 from outer.prove.examples import Base, Example, examples
 from outer.publish import Area
@@ -37,7 +39,10 @@ from outer.talk import Talk
 from outer.yamlfile import show
 
 ROWS = 5_000
-"""Rows of the published data that are changed and audited, at most: every example costs an audit of all of them."""
+"""Rows of the published data that are changed and audited: every example costs an audit of all of them."""
+
+MOST = 1_000_000
+"""Rows where a rule does not hold for so few: one that asks for a number of rows, or for others of the same table."""
 
 TRIES = 200
 """Examples that are tried for one rule, at most."""
@@ -89,19 +94,16 @@ class Proof:
 def prove(root: Path, *, environment: str = "local", talk: Talk) -> tuple[Proof, ...]:
     """Try every rule of every output port of the product in `root` on what is published in `environment`.
 
-    Publishes and changes nothing. Raises `NothingChecked` when nothing is published, or no contract holds a rule;
-    `UsageError` when product or environment cannot be understood.
+    Publishes and changes nothing. Raises `NothingChecked` when nothing is published that can be read, or no contract
+    holds a rule; `UsageError` when product or environment cannot be understood.
     """
     require("duckdb")
     product = model(load(root))
     folder, locations = resolve_outputs(product, environment)
-    version = Area(folder).published()
-    if version is None:
-        raise NothingChecked(
-            f"nothing is published in the environment {show(environment)}, so there are no good data to change",
-            "Publish first: outer run" + ("" if environment == "local" else f" --env {environment}"),
-        )
+    version = Area(folder).require(environment)  # good data, to be changed
     beside = [(location.port.contract, location.inside(version)) for location in locations]
+    with suppress(UsageError):  # inputs need not be there any more
+        beside += [(i.port.contract, i.dataset) for i in resolve(product, environment, {}).inputs]
     proofs = tuple(_port(location, version, beside, talk) for location in locations)
     if not any(proof.trials for proof in proofs):
         raise NothingChecked("no contract holds a rule that data could break", "Write down what consumers may rely on.")
@@ -153,17 +155,20 @@ def _port(location: Location, version: Path, beside: Sequence[tuple[Contract, Da
     contract, name = location.port.contract, location.port.name
     demands = compiled(contract)
     talk.step(f"prove {name}")
-    with _Laboratory.over(location.inside(version), demands, related(contract, beside)) as laboratory:
-        trials: list[Trial] = []
-        declared = 0
-        for item in demands.items:
-            if talk.verbose:
-                talk.step(item.rule)
-            if isinstance(item, plan.Declared):
-                declared += 1
-            else:
+    trials: list[Trial] = []
+    rules = [item for item in demands.items if not isinstance(item, plan.Declared)]
+    try:
+        with _Laboratory.over(location.inside(version), demands, related(contract, beside)) as laboratory:
+            for item in rules:
+                if talk.verbose:
+                    talk.step(item.rule)
                 trials.append(laboratory.trial(item))
-    proof = Proof(name, tuple(trials), declared)
+    except (Unusable, Unlisted) as error:
+        raise NothingChecked(
+            f"what is published of {show(name)} cannot be read, so there are no good data to change: {error}",
+            "`outer verify` says what is wrong with it; `outer run` publishes again.",
+        ) from None
+    proof = Proof(name, tuple(trials), len(demands.items) - len(rules))
     talk.done(f"prove {name}", f"{proof.share:.0%} of {len(trials)} rules bite")
     return proof
 
@@ -173,7 +178,7 @@ class _Laboratory:
 
     def __init__(self, base: Base, connection: Any, folder: Path, others: Mapping[str, Dataset]) -> None:
         self._base, self._connection, self._folder, self._others = base, connection, folder, others
-        self._good = self._judged(Example("nothing changed"))
+        self._good = self._judged(Example("nothing changed"), ask=True)
 
     @classmethod
     @contextmanager
@@ -182,13 +187,12 @@ class _Laboratory:
 
         with TemporaryDirectory(prefix="outer-") as folder, duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
-            files = ", ".join(literal(str(path)) for path in data.files())
-            with duck(data, demands.table, demands.types) as engine:
-                types = engine.facts.types
-            columns = ", ".join(f"CAST({identifier(c)} AS {found}) AS {identifier(c)}" for c, found in types.items())
-            source = f"read_parquet([{files}], hive_partitioning = {str(data.path.is_dir()).lower()})"
-            connection.execute(f"CREATE TABLE base AS SELECT {columns} FROM {source} LIMIT {ROWS}")  # noqa: S608
-            yield cls(_base(demands, connection, types), connection, Path(folder), others)
+            for most in (ROWS, MOST):
+                base = _base(demands, connection, data, most)
+                laboratory = cls(base, connection, Path(folder), others)
+                if base.rows < most or all(result.outcome != "failed" for result in laboratory._good.values()):
+                    break
+            yield laboratory
 
     def trial(self, item: Item) -> Trial:
         """Hold examples for `item` against the plan, until one breaks it and nothing else."""
@@ -204,9 +208,11 @@ class _Laboratory:
                 continue
             tries += 1
             try:
-                judged = self._judged(example)
+                judged = self._judged(example, ask=isinstance(item, plan.Custom))
             except _Impossible:
                 continue
+            if item.rule in judged and judged[item.rule].how == "could not run":
+                continue  # it has seen nothing
             outcome = judged[item.rule].outcome if item.rule in judged else "failed"
             if example.keeps:
                 # A good value may be no good for another rule; this one must not complain.
@@ -228,15 +234,18 @@ class _Laboratory:
             best = Trial(item.rule, "survives", reason=f"none of {tries} changes of the data broke it")
         return replace(best, edge=edge, refused="" if edge else refused)
 
-    def _judged(self, example: Example) -> Mapping[str, Result]:
-        """What the audit says of an example, by rule. Raises `_Impossible` where there are no such data."""
+    def _judged(self, example: Example, *, ask: bool) -> Mapping[str, Result]:
+        """What the audit says of an example, by rule; engines of custom rules are only asked where `ask` says so.
+
+        Raises `_Impossible` where there are no such data.
+        """
         base = self._base
         try:
-            with (
-                TemporaryDirectory(dir=self._folder) as place,
-                duck(self._written(example, Path(place)), base.plan.table, base.plan.types, self._others) as engine,
-            ):
-                _, results = execute(base.plan, engine, example.now or base.now)
+            with TemporaryDirectory(dir=self._folder) as place:
+                data = self._written(example, Path(place))
+                now = replace(example.now or base.now, data=data if ask else None)
+                with duck(data, base.plan.table, base.plan.types, self._others) as engine:
+                    _, results = execute(base.plan, engine, now)
         except Unusable as error:
             return {"readable": Result("readable", "failed", "file metadata", reason=str(error))}
         return {result.rule: result for result in results}
@@ -244,13 +253,12 @@ class _Laboratory:
     def _written(self, example: Example, folder: Path) -> Dataset:
         import duckdb
 
-        target = folder / "example"
+        by = self._base.plan.partitions if example.folders is None else example.folders
+        # An engine of a custom rule may go by the name.
+        target = folder / ("example" if by else "example.parquet")
         if example.unreadable:
             target.write_bytes(b"this is no Parquet file")
             return Dataset(target)
-        by = example.folders
-        if by is None:
-            by = next((i.partitions for i in self._base.plan.items if isinstance(i, plan.Columns)), ())
         layout = f", PARTITION_BY ({', '.join(map(identifier, by))})" if by else ""
         try:
             self._connection.execute(f"COPY ({example.rows}) TO {literal(str(target))} (FORMAT parquet{layout})")
@@ -263,23 +271,31 @@ class _Impossible(Exception):
     """An example that data of these types cannot be made into."""
 
 
-def _times(demands: Plan) -> Iterator[str]:
-    for item in demands.items:
-        if isinstance(item, (plan.Age, plan.Retention)) and item.field is not None:
-            yield item.field.column
+def _base(demands: Plan, connection: Any, data: Dataset, most: int) -> Base:
+    """A copy of the first rows of `data`, `most` of them at most. Raises `Unusable` and `Unlisted`."""
+    import duckdb
 
+    try:
+        connection.execute("DROP VIEW IF EXISTS published")
+        bind(connection, "published", files_of(data), demands.types)
+        connection.execute(f"CREATE OR REPLACE TABLE base AS SELECT * FROM published LIMIT {most}")  # noqa: S608
+    except (duckdb.Error, OSError) as error:
+        raise Unusable(said(error)) from None
+    types = {str(name): str(found) for name, found, *_ in connection.execute("DESCRIBE base").fetchall()}
+    sql = Sql(types)
+    columns = {i.field.column for i in demands.items if isinstance(i, (plan.Age, plan.Retention)) and i.field}
+    times = {c: types[c] for c in sorted(columns & types.keys()) if kind(types[c]) in ("date", "timestamp")}
 
-def _base(demands: Plan, connection: Any, types: Mapping[str, str]) -> Base:
     def ends(function: str) -> Mapping[str, datetime]:
-        found = {}
-        for column in dict.fromkeys(_times(demands)):
-            (value,) = connection.execute(
-                f"SELECT CAST({function}({identifier(column)}) AS VARCHAR) FROM base"  # noqa: S608
-            ).fetchone()
-            if value is not None:
-                # A date stands for its whole day.
-                found[column] = instant(value) + timedelta(days=types.get(column) == "DATE")
-        return found
+        ends = {}
+        for column, found in times.items():
+            # Like the audit: what lies in the future is passed over, and a date stands for its whole day.
+            own, now = identifier(column), sql.constant(local(datetime.now(UTC), found), found)
+            query = f"SELECT CAST({function}({own}) FILTER ({own} <= {now}) AS VARCHAR) FROM base"  # noqa: S608
+            (value,) = connection.execute(query).fetchone()
+            with suppress(ValueError):  # nothing there, or before the calendar
+                ends[column] = instant(str(value)) + timedelta(days=found == "DATE")
+        return ends
 
     (rows,) = connection.execute("SELECT count(*) FROM base").fetchone()
     newest = ends("max")
@@ -288,4 +304,4 @@ def _base(demands: Plan, connection: Any, types: Mapping[str, str]) -> Base:
     gaps = [item.allowed for item in demands.items if isinstance(item, plan.Frequency)]
     earlier = Past(as_of - min(gaps, default=timedelta(hours=2)) / 2, published=True, rows=rows)
     now = Circumstances(as_of, as_of, (earlier,))
-    return Base(demands, rows, Sql(types), now, newest, ends("min"))
+    return Base(demands, rows, sql, now, newest, ends("min"))

@@ -68,7 +68,7 @@ def examples(item: Item, base: Base) -> Iterator[Example]:
         case plan.Typed() | plan.Zoned():
             yield from _types(item.field, base)
         case plan.Partitioned():
-            rest = tuple(c for c in base.plan.types if c != item.field.column and c in _partitions(base.plan))
+            rest = tuple(c for c in base.plan.partitions if c != item.field.column)
             yield Example("folders of other columns", folders=rest)
         case plan.Rows():
             yield from _row(item.field, item.bad, base)
@@ -76,7 +76,7 @@ def examples(item: Item, base: Base) -> Iterator[Example]:
             yield from _repeated(item.fields, base)
         case plan.Metric():
             yield from _metric(item, base)
-        case plan.Query():
+        case plan.Query() | plan.Custom():
             yield from _query(base)
         case plan.Reference():
             yield from _orphans(item, base)
@@ -97,10 +97,6 @@ def _types(field: Field, base: Base) -> Iterator[Example]:
         if other != found:
             changed = put(column, field.path[1:], f"TRY_CAST({_own(field, base.sql)} AS {other})", other)
             yield Example(f"{field.name} as {other}", f"SELECT * REPLACE ({changed} AS {column}) FROM base")
-
-
-def _partitions(demands: Plan) -> tuple[str, ...]:
-    return next((item.partitions for item in demands.items if isinstance(item, plan.Columns)), ())
 
 
 # --- Rows -----------------------------------------------------------------------------------------
@@ -230,7 +226,7 @@ def _sizes(item: plan.Metric, base: Base) -> Iterator[Example]:
 
 
 def _query(base: Base) -> Iterator[Example]:
-    """A query may ask for anything, so that many small changes are tried."""
+    """A query, or an engine, may ask for anything, so that many small changes are tried."""
     columns = base.sql.types
     numbers = [c for c, found in columns.items() if kind(found) in ("integer", "number")]
 

@@ -7,24 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from outer import __version__, fingerprint, publish
 from outer.audit import audit
-from outer.errors import NothingChecked, OuterError, RunFailed, UsageError
+from outer.errors import OuterError, RunFailed, UsageError
 from outer.evidence import Lineage, lineage_run
 from outer.limits import limits
+from outer.lock import locked
 from outer.machine import deaf, foreseen, require, stoppable
 from outer.model import DataProduct, model
 from outer.ports import Location, resolve_outputs
 from outer.postgres import shelf
 from outer.product import load
 from outer.publish import Area
-from outer.receipt import Receipt, moment, read, results
+from outer.receipt import Receipt, check_owner, moment, pin, read, results
 from outer.result import AuditReport
-from outer.run import said, serve
-from outer.surroundings import history, related
-from outer.talk import Talk
+from outer.surroundings import history, related, runs
+from outer.talk import Talk, counted
 from outer.yamlfile import show
 
 
@@ -47,9 +46,11 @@ def kept(root: Path, *, environment: str) -> tuple[Kept, ...]:
     """
     product = model(load(root))
     area, _, current = _published(product, environment)
+    with foreseen(area.root):
+        good = _good(area, product, current)
     return tuple(
         Kept(name, receipt.finished, {o.port: o.rows for o in receipt.outputs}, name == current.name)
-        for name, receipt in _good(area, product, current).items()
+        for name, receipt in good.items()
     )
 
 
@@ -60,7 +61,7 @@ def listing(versions: Sequence[Kept], form: str) -> str:
         return json.dumps({"format": 1, "versions": entries}, indent=2)
     return "\n".join(
         f"{'*' if v.current else ' '} {v.run_id}  {v.published}  "
-        + ", ".join(f"{port} {rows:,} rows" for port, rows in v.rows.items())
+        + ", ".join(f"{port} {counted(rows, 'row')}" for port, rows in v.rows.items())
         for v in versions
     )
 
@@ -81,18 +82,16 @@ def rollback(root: Path, *, environment: str, to: str | None, reason: str, wait:
     area, locations, _ = _published(product, environment)
     tables = shelf(locations)
     run_id = publish.new_run_id(started)
-    with foreseen(area.root, area.current), stoppable(), publish.locked(area, run_id, wait, talk):
-        current = publish.recover(area, limits(product.source).keep_versions)
-        if current is None:
-            raise NothingChecked(f"{area.current} leads nowhere", "Publish first: outer run")
-        serve(tables, current)
+    with foreseen(area.root, area.current), stoppable(), locked(area.root, run_id, wait, talk):
+        check_owner(area.published(), product.id)
+        publish.recover(area, limits(product.source).keep_versions)
+        current = area.require(environment)
+        tables.serve(current)
         target, version = _target(area, product, current, to)
-        reports = _judge(locations, area.versions / target, version, talk)
+        reports = _judge(locations, area, version, talk)
         receipt = _receipt(
             product, environment, run_id, started, " ".join(reason.split()), current.name, version, reports
         )
-        lineage = Lineage(product, receipt.lineage_run, started, area.lineage(run_id))
-        lineage.start()
         talk.step("publish")
         tables.load(area.versions / target, target)
         # Whoever stops it from here on is too late: what follows is short, and would not be undone.
@@ -101,10 +100,11 @@ def rollback(root: Path, *, environment: str, to: str | None, reason: str, wait:
         try:
             tables.switch(target)
         except OuterError:
-            publish.switch_back(area, run_id, current.name, receipt.as_json())
-            area.receipt(run_id).unlink()
+            publish.withdraw(area, run_id, current)
             raise
         talk.done("publish", f"{target} again, instead of {current.name}")
+        lineage = Lineage(product, receipt.lineage_run, started, area.lineage(run_id))
+        lineage.start()  # only now: an event of a rollback that came to nothing would stay open for ever
         for trouble in lineage.finish(receipt):
             talk.note(trouble)
         return receipt
@@ -113,13 +113,7 @@ def rollback(root: Path, *, environment: str, to: str | None, reason: str, wait:
 def _published(product: DataProduct, environment: str) -> tuple[Area, tuple[Location, ...], Path]:
     folder, locations = resolve_outputs(product, environment)
     area = Area(folder)
-    current = area.published()
-    if current is None:
-        raise NothingChecked(
-            f"nothing is published in the environment {show(environment)} ({area.current} does not exist)",
-            "Publish first: outer run" + ("" if environment == "local" else f" --env {environment}"),
-        )
-    return area, locations, current
+    return area, locations, area.require(environment)
 
 
 def _good(area: Area, product: DataProduct, current: Path) -> dict[str, Receipt]:
@@ -152,14 +146,15 @@ def _target(area: Area, product: DataProduct, current: Path, to: str | None) -> 
 
 
 def _judge(
-    locations: Sequence[Location], folder: Path, version: Receipt, talk: Talk
+    locations: Sequence[Location], area: Area, version: Receipt, talk: Talk
 ) -> Sequence[tuple[str, AuditReport]]:
-    """Hold the version in `folder` against its own receipt and the contracts of today; none may be broken.
+    """Hold `version`, by its receipt, against that and the contracts of today; none may be broken.
 
     Service levels are reported and do not count: older data are late by nature.
     """
+    folder = area.versions / version.run_id
     records = {record.port: record for record in version.outputs}
-    receipts = folder.parent.parent / "receipts"
+    earlier = runs(area.receipts)
     reports: list[tuple[str, AuditReport]] = []
     for location in locations:
         name, data = location.port.name, location.inside(folder)
@@ -177,7 +172,7 @@ def _judge(
             )
         contract = location.port.contract
         report = audit(
-            contract, data, published=None, as_of=datetime.now(UTC), history=history(receipts, name),
+            contract, data, published=None, as_of=datetime.now(UTC), history=history(earlier, name),
             related=related(contract, [(other.port.contract, other.inside(folder)) for other in locations]),
         )  # fmt: skip
         reports.append((name, report))
@@ -190,7 +185,7 @@ def _judge(
                 "what is published stays",
                 "Take back the change of the contract together with the data, or publish a new version: outer run.",
             )
-        talk.done(f"audit {name}", said(report))
+        talk.done(f"audit {name}", report.summary())
     return reports
 
 
@@ -204,7 +199,6 @@ def _receipt(
     version: Receipt,
     reports: Sequence[tuple[str, AuditReport]],
 ) -> Receipt:
-    answers: Mapping[str, Any] = product.source.answers.value if product.source.answers else {}
     root = product.source.root
     return Receipt(
         run_id=run_id,
@@ -216,7 +210,7 @@ def _receipt(
         reason=reason,
         previous=previous,
         since=None,
-        pin={key: str(answers[key]) if answers.get(key) else None for key in ("_commit", "_src_path")},
+        pin=pin(product.source),
         outer_version=__version__,
         outer_hash=fingerprint.outer(root),
         inner_hash=fingerprint.inner(root),

@@ -12,11 +12,10 @@ from pathlib import PurePosixPath
 from outer.datatypes import physical
 from outer.product import File, Product, custom
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import AIRLINES, CONTRACT, at, columns, filled, listed, mappings, words
+from outer.rules.reading import AIRLINES, CONTRACT, VARIABLE, at, columns, filled, listed, mappings, words
 from outer.yamlfile import show
 
 _PUBLISHED = re.compile(r".+/current/[^/]+\Z")
-_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-([^{}]*))?\}")
 
 
 @rule(
@@ -311,15 +310,15 @@ def plain_location(subject: Subject) -> Iterator[Said]:
         if server.get("type") != "local" or not isinstance(path, str):
             continue
         place = ("servers", index, "path")
-        expanded = _VARIABLE.sub(lambda match: match[1] or "variable", path)
+        expanded = VARIABLE.sub(lambda match: match[1] or "variable", path)
         parts = PurePosixPath(expanded.replace("\\", "/")).parts
-        if "$" in _VARIABLE.sub("", path):
+        if "$" in VARIABLE.sub("", path):
             yield Said(f"the path {show(path)} holds a `$` that is no variable", place)
         elif ".." in parts or expanded.startswith("~"):
             yield Said(f"the path {show(path)} leads out of where it starts", place)
         elif any(sign in expanded for sign in "*?[]\0\n") or not path.strip():
             yield Said(f"the path {show(path)} is not that of one file", place)
-        elif server.get("environment") == "local" and any(match[1] is None for match in _VARIABLE.finditer(path)):
+        elif server.get("environment") == "local" and any(match[1] is None for match in VARIABLE.finditer(path)):
             yield Said(f"the path {show(path)} needs a variable that has no default", place)
         elif server.get("environment") == "local" and (expanded.startswith("/") or re.match("[A-Za-z]:", expanded)):
             yield Said(f"the path {show(path)} is that of one machine", place)

@@ -11,14 +11,18 @@ LARGEST = 1024 * 1024
 """Files above this many bytes are not looked into: nobody wrote them by hand."""
 
 MOST = 10_000
-"""A product holds fewer files than this; whoever has more keeps something else in it."""
+"""A product holds fewer files and links than this; whoever has more keeps something else in it."""
 
 _MADE = frozenset({"node_modules", "__pycache__", "target", "site-packages", "dbt_packages"})
-_KEPT = frozenset({".github", ".gitlab"})
+_KEPT = frozenset({
+    ".github", ".gitlab", ".circleci", ".devcontainer", ".vscode", ".idea",
+    ".aws", ".dbt", ".docker", ".kube", ".ssh", ".streamlit",
+})  # fmt: skip
+"""Hidden folders that people commit, or keep secrets in; all others are those of tools."""
 
 
 class TooMany(Exception):
-    """There are more than `MOST` files, so that nobody can say that all of them were looked at."""
+    """There are more than `MOST` files and links, so that nobody can say that all of them were looked at."""
 
 
 def own_files(root: Path, below: str = "") -> Iterator[Path]:
@@ -26,19 +30,17 @@ def own_files(root: Path, below: str = "") -> Iterator[Path]:
 
     In a fixed order. Raises `TooMany`.
     """
-    count = 0
-    for path, is_link in _walk(root, root / below):
+    for count, (path, is_link) in enumerate(_walk(root, root / below), start=1):
+        if count > MOST:
+            raise TooMany
         if not is_link:
-            count += 1
-            if count > MOST:
-                raise TooMany
             yield path
 
 
 def links(root: Path) -> Iterator[Path]:
     """Links among the product's files and folders, in a fixed order."""
-    for count, (path, is_link) in enumerate(_walk(root, root)):
-        if count > 2 * MOST:
+    for count, (path, is_link) in enumerate(_walk(root, root), start=1):
+        if count > MOST:  # INN005 says so
             return
         if is_link:
             yield path

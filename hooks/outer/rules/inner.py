@@ -65,8 +65,8 @@ def complete(subject: Subject) -> Iterator[Said]:
     read = {name for workload in workloads for name in _names(workload.get("reads"))}
     for name in sorted(_ports(subject, "outputPorts")):
         if written.count(name) != 1:
-            count = "no workload" if name not in written else f"{written.count(name)} workloads"
-            yield Said(f"{count} write the output port {show(name)}", ("workloads",))
+            writes = "no workload writes" if name not in written else f"{written.count(name)} workloads write"
+            yield Said(f"{writes} the output port {show(name)}", ("workloads",))
     for name in sorted(_ports(subject, "inputPorts") - read):
         yield Said(f"no workload reads the input port {show(name)}", ("workloads",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from typing import Any
 from outer import __version__, suite
 from outer.answers import FIELDS, PROPERTIES
 from outer.finding import Level
+from outer.pattern import fits
 from outer.product import ANSWERS, DESCRIPTOR, STANDARD, custom
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.files import TooMany, content, held, own_files
-from outer.rules.reading import matches, rank
+from outer.rules.reading import rank
 from outer.yamlfile import Place, Pointer, show
 
 GENERATIONS = ("1",)
@@ -45,7 +47,8 @@ def drift(subject: Subject) -> Iterator[Said]:
     for path, wanted in managed_files(answers).items():
         actual = content(subject.product.root / path, subject.product.root)
         if actual is None:
-            yield Said("the managed file is missing", path=path)
+            there = os.path.lexists(subject.product.root / path)
+            yield Said(f"the managed file is {'no ordinary file' if there else 'missing'}", path=path)
         elif actual != wanted:
             yield Said("the managed file was changed here", path=path, at=Place(_first_difference(actual, wanted)))
 
@@ -206,7 +209,7 @@ def supported(subject: Subject) -> Iterator[Said]:
         yield Said(f"the generation {show(subject.get('version'))} is none of {known}", ("version",))
     names = subject.get("names")
     for key, pattern in names.items() if isinstance(names, dict) else ():
-        if isinstance(pattern, str) and matches(f"^(?:{pattern})$", "") is None:
+        if isinstance(pattern, str) and fits(pattern, "") is None:
             yield Said(f"the pattern {show(pattern)} for names cannot be read", ("names", key))
     least = subject.get("personal_data", "at_least")
     if rank(subject, least) is None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from outer.finding import Level
 from outer.product import DESCRIPTOR, INNER
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.rules.reading import AIRLINES, FLIGHTS, age, filled, major, mappings, pinned, ports
+from outer.rules.reading import AIRLINES, FLIGHTS, VARIABLE, age, filled, major, mappings, pinned, ports
 from outer.rules.versioning import end_of_support
 from outer.yamlfile import Pointer, show
 
 _URN = re.compile(r"urn:dmb:cmp:[^:]+:[^:]+:([0-9]+):[^:]+\Z")
-_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-([^{}]*))?\}")
 LARGEST_SAMPLE = 20 * 1024 * 1024
 """Bytes; a sample is copied with every clone for ever."""
 
@@ -98,7 +97,7 @@ def sampled(subject: Subject) -> Iterator[Said]:
         path = filled(server.get("path"))
         if server.get("environment") != "local" or server.get("type") != "local" or not path:
             continue
-        path = _VARIABLE.sub(lambda match: match[1] or "", path)
+        path = VARIABLE.sub(lambda match: match[1] or "", path)
         reason = _sample(subject.product.root, path)
         if reason:
             yield Said(f"the sample {show(path)} of input port {show(subject.get('name'))} {reason}", ("name",))

@@ -54,6 +54,10 @@ def _reason(clause: Mapping[str, Any], column: Mapping[str, Any] | None, table: 
     kind = clause.get("type", "library")
     if kind == "text":
         return "" if filled(clause.get("description")) else "it is text for people, but has no description"
+    if kind == "custom":
+        from outer.audit.custom import Registered, unregistered  # few contracts have such a rule
+
+        return unregistered(str(clause.get("engine") or ""), Registered())
     if kind not in ("library", "sql"):
         return f"nothing here executes the type {show(kind)}"
     known = {str(c.get("name")): cast("Column", c) for _, c in mappings(table.get("properties"))}

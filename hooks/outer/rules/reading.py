@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
-
+from outer.pattern import fits as fit
+from outer.pattern import matches as matches
 from outer.product import File, Product
+from outer.product import mappings as mappings
 from outer.rule import Said, Subject
 from outer.yamlfile import Pointer
+
+VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-([^{}]*))?\}")
+"""A variable in the place that a server names, with its default where it has one: `${NAME}`, `${NAME:-default}`."""
 
 _SEMVER = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
 
@@ -62,32 +65,7 @@ def age(subject: Subject, status: object) -> int | None:
 def fits(subject: Subject, kind: str, name: str) -> bool:
     """Whether `name` is formed as the standard wants names of this kind."""
     pattern = subject.standard("names", kind)
-    return not isinstance(pattern, str) or matches(f"^(?:{pattern})$", name) is not False
-
-
-def matches(pattern: str, text: str) -> bool | None:
-    """Whether `pattern` is found in `text`; None where it is no regular expression.
-
-    Patterns come from files of the product, so they run on an engine whose time grows with the text and not with the
-    power of it (that of JSON Schema, Rust's `regex`), which is also the syntax of the engine that audits the data.
-    """
-    found = _pattern(pattern)
-    return None if found is None else bool(found.is_valid(text))
-
-
-@lru_cache(maxsize=512)
-def _pattern(pattern: str) -> Any:
-    try:
-        return jsonschema_rs.validator_for({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
-    except (jsonschema_rs.ValidationError, ValueError):
-        return None
-
-
-def mappings(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Position and value of every mapping in a list."""
-    for index, entry in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry
+    return not isinstance(pattern, str) or fit(pattern, name) is not False
 
 
 def columns(file: File | None) -> Iterator[tuple[Pointer, Mapping[str, Any]]]:

@@ -74,7 +74,8 @@ def no_secret(subject: Subject) -> Iterator[Said]:
                 place = Place(data.count(b"\n", 0, start) + 1)
                 yield Said(f"here stands {what}", path=path.relative_to(root).as_posix(), at=place)
     except TooMany:
-        yield Said(f"the product holds more than {MOST} files, so that not all of them were searched", path="inner")
+        message = f"the product holds more than {MOST} files and links, so that not all of them were searched"
+        yield Said(message, path="inner")
 
 
 def found(data: bytes, *, quoted: bool) -> Iterator[tuple[int, str]]:

@@ -13,16 +13,9 @@ from outer.product import File
 from outer.quality import Unknown
 from outer.rule import Change, Said, Scope, Subject, rule
 from outer.rules.reading import CONTRACT, columns, filled, mappings, words
-from outer.servicelevel import allowed_age, in_rows
+from outer.servicelevel import SHORT, allowed_age, in_rows
 from outer.waivers import day
 from outer.yamlfile import show
-
-SHORT: Mapping[str, str] = {
-    "av": "availability", "th": "throughput", "er": "errorRate", "ga": "generalAvailability", "es": "endOfSupport",
-    "el": "endOfLife", "re": "retention", "fy": "frequency", "ly": "latency", "ta": "timeOfAvailability",
-    "td": "timeToDetect", "tn": "timeToNotify", "tr": "timeToRepair",
-}  # fmt: skip
-"""Short names of service levels, as ODCS allows them."""
 
 _DRIVERS = ("regulatory", "analytics", "operational")
 _HOURS = re.compile(r"(?:[1-9]|1[0-9]|2[0-4])x[1-7]\Z")

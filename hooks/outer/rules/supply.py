@@ -40,17 +40,23 @@ class Pipelines:
     """The CI files of a product: those that can be judged, and why others cannot."""
 
     github: tuple[File, ...]
+    actions: tuple[File, ...]
+    """Actions of the repository's own, which workflows use by their path."""
     gitlab: tuple[File, ...]
     unreadable: tuple[tuple[str, Unreadable], ...]
 
 
 def pipelines(product: Product) -> Pipelines:
     """Read the workflows of GitHub and the pipelines of GitLab, those of the team included."""
-    folder = product.root / ".github" / "workflows"
-    workflows = sorted(p for p in folder.glob("*") if p.suffix in (".yml", ".yaml")) if folder.is_dir() else []
-    found: dict[str, list[File]] = {"github": [], "gitlab": []}
+    github = product.root / ".github"
+    found: dict[str, list[File]] = {"github": [], "actions": [], "gitlab": []}
     broken: list[tuple[str, Unreadable]] = []
-    paths = [("github", p.relative_to(product.root).as_posix()) for p in workflows]
+    paths = [
+        (host, path.relative_to(product.root).as_posix())
+        for host, pattern in (("github", "workflows/*"), ("actions", "actions/*/action.*"))
+        for path in sorted(github.glob(pattern))
+        if path.suffix in (".yml", ".yaml")
+    ]
     paths += [("gitlab", path) for path in GITLAB if (product.root / path).exists()]
     for host, path in paths:
         read = _read(product.root, path)
@@ -58,7 +64,7 @@ def pipelines(product: Product) -> Pipelines:
             found[host].append(File(path, read))
         else:
             broken.append((path, read))
-    return Pipelines(tuple(found["github"]), tuple(found["gitlab"]), tuple(broken))
+    return Pipelines(tuple(found["github"]), tuple(found["actions"]), tuple(found["gitlab"]), tuple(broken))
 
 
 def _read(root: Path, path: str) -> Document | Unreadable:
@@ -157,6 +163,10 @@ def pinned(subject: Subject) -> Iterator[Said]:
             services = job.value.get("services")
             for name, service in services.items() if isinstance(services, dict) else ():
                 yield from _images(file, (*job.pointer, "services", name), service)
+    for file in found.actions:
+        for index, step in mappings(file.get("runs", "steps")):
+            if "uses" in step:
+                yield from _used(file, ("runs", "steps", index, "uses"), str(step["uses"]))
     for file in found.gitlab:
         for name, value in file.value.items():
             own = value if isinstance(value, dict) else {}
@@ -268,6 +278,8 @@ _SOFT = re.compile(
     r"\|\| *(?:true\b|:(?:\s|$)|exit +0|echo\b)|; *(?:true|exit +0)\s*(?:$|\n)|\bset +\+e\b|--no-verify\b"
     r"|(?<![\w-])SKIP=|--exit-zero\b"
 )
+_PIPED = re.compile(rf"(?:{_GATE.pattern})[^\n|]*\|(?!\|)")
+"""The gate at the head of a pipe, which ends as its last command does."""
 
 
 @rule(
@@ -275,8 +287,8 @@ _SOFT = re.compile(
     Scope.PRODUCT,
     title="Nothing that runs the gate goes on after it has failed.",
     why="A red gate that counts as green is worse than none: everybody believes that somebody has looked.",
-    todo="Remove `continue-on-error`, `allow_failure`, `|| true`, `SKIP=`, `--no-verify` from the job; a finding that "
-    "may stay for a while has its place in outer/waivers.yaml.",
+    todo="Remove `continue-on-error`, `allow_failure`, `|| true`, `SKIP=`, `--no-verify` from the job, and name "
+    "`shell: bash` where a pipe is wanted; a finding that may stay for a while has its place in outer/waivers.yaml.",
     bad=Change(WORKFLOW, "run: python3 noxfile.py -s check compat test run verify", "run: python3 noxfile.py || true"),
 )
 def unweakened(subject: Subject) -> Iterator[Said]:
@@ -295,9 +307,20 @@ def unweakened(subject: Subject) -> Iterator[Said]:
             gate = _GATE.search(script) or (job.file.path in GITLAB and pointer[1] != "after_script")
             if soft and gate:
                 yield at(job.file, f"a step of {show(job.name)} swallows the result: {show(soft[0].strip())}", *pointer)
+            elif _PIPED.search(script[:20_000]) and not _pipefail(job, pointer, script):
+                message = f"a step of {show(job.name)} swallows the result: a pipe, and no `shell: bash`"
+                yield at(job.file, message, *pointer)
         for place, held in _environments(job):
             if "SKIP" in held:
                 yield at(job.file, f"the job {show(job.name)} skips hooks: `SKIP`", *place, "SKIP")
+
+
+def _pipefail(job: Job, script: Pointer, text: str) -> bool:
+    """Whether a pipe in a script fails with any of its commands: always on GitLab, on GitHub where `bash` is named."""
+    if job.file.path in GITLAB or "pipefail" in text:
+        return True
+    shells = ((*script[:-1], "shell"), (*job.pointer, "defaults", "run", "shell"), ("defaults", "run", "shell"))
+    return next((shell for place in shells if (shell := job.file.get(*place))), None) == "bash"
 
 
 def _environments(job: Job) -> Iterator[tuple[Pointer, Mapping[str, Any]]]:
@@ -338,13 +361,18 @@ def always(subject: Subject) -> Iterator[Said]:
         yield Said("no job of CI runs `check`", path=host)
 
 
+_IDLE = frozenset({"-l", "--list", "--list-sessions", "-h", "--help", "--version", "--install-only"})
+_CHOOSING = frozenset({"-s", "-e", "--session", "--sessions", "-k", "--keywords", "-t", "--tags"})
+"""Options of nox with which it runs nothing, and those with which it runs some sessions only."""
+
+
 def _checks(line: str) -> bool:
     """Whether a command line runs `check`: `outer check`, or nox with this session or with all that it has."""
     if re.search(r"(?<![\w/-])outer +check\b", line):
         return True
     match = re.search(r"noxfile\.py|(?<![\w./-])nox\b", line)
-    said = line[match.end() :].split() if match else []
-    return match is not None and ("check" in said or not {"-s", "--session", "--sessions"} & set(said))
+    said = set(line[match.end() :].split() if match else ())
+    return match is not None and not said & _IDLE and ("check" in said or not said & _CHOOSING)
 
 
 def _conditions(job: Job, step: Pointer) -> Iterator[Said]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from outer.finding import Level
 from outer.product import WAIVERS
 from outer.rule import Change, Said, Scope, Subject, rule
-from outer.waivers import day
+from outer.waivers import NEVER_WAIVED, day
 from outer.yamlfile import show
 
 _KEYS = ("rule", "place", "reason", "owner", "approver", "expires")
@@ -63,7 +63,7 @@ def known(subject: Subject) -> Iterator[Said]:
 
         if name in CHANGES:
             return
-    if name and (name not in BY_ID or name.startswith("WAI")):
+    if name and (name not in BY_ID or name.startswith(NEVER_WAIVED)):
         yield Said(f"{show(name)} is not the id of a rule that can be waived", ("rule",))
 
 

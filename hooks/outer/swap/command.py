@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from outer import publish
 from outer.errors import UsageError
+from outer.lock import locked
 from outer.machine import deaf, foreseen, save, stoppable
 from outer.product import load
-from outer.publish import Area, new_run_id
+from outer.publish import new_run_id
 from outer.swap import journal, scaffold, state
 from outer.swap.exchange import Action, Outcome, Swap, Wish
 from outer.swap.journal import Move, Step, Write
@@ -29,11 +29,13 @@ def main(options: argparse.Namespace, inputs: Mapping[str, Path]) -> int:
         "continue": options.go_on, "abort": options.abort, "back": options.back,
     }  # fmt: skip
     action = next((name for name, wished in actions.items() if wished), None) or "status"
+    switching = ("switch",) if options.scaffold else ("start", "switch")
     for option, given, allowed in (
         ("--scaffold", options.scaffold, ("start",)),
         ("--data", options.data, ("start",)),
-        ("--accept-differences", options.accept_differences is not None, ("start", "switch")),
-        ("--report", options.report, ("start", "compare", "switch")),
+        ("--accept-differences", options.accept_differences is not None, switching),
+        ("--report", options.report, (*switching, "compare")),
+        ("--tolerance", options.tolerance, (*switching, "compare")),
     ):
         if given and action not in allowed:
             raise UsageError(
@@ -56,14 +58,15 @@ def main(options: argparse.Namespace, inputs: Mapping[str, Path]) -> int:
         ),
         options.talk,
     )
-    if options.report and outcome.comparison is not None:
-        save(Path(options.report), outcome.comparison.markdown().encode(), todo="Name another file with --report.")
     if options.format == "json":
         put(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
     elif outcome.comparison is not None and options.format == "markdown":
         put(outcome.comparison.markdown())
     else:
         put("\n\n".join(filter(None, [outcome.comparison.text() if outcome.comparison else "", outcome.said])))
+    # Last: where it cannot be written, people have been told at least that the inner was switched.
+    if options.report and outcome.comparison is not None:
+        save(Path(options.report), outcome.comparison.markdown().encode(), todo="Name another file with --report.")
     return outcome.code
 
 
@@ -80,7 +83,7 @@ def swap(root: Path, wish: Wish, talk: Talk) -> Outcome:
         return Outcome(_status(root))
     with foreseen(root), stoppable():
         area = state.prepare(root)
-        with publish.locked(Area(area), new_run_id(datetime.now(UTC)), wish.wait, talk) as lock:
+        with locked(area, new_run_id(datetime.now(UTC)), wish.wait, talk) as lock:
             pending = journal.started_at(area)
             if wish.action in ("continue", "abort"):
                 return _go_on(root, area, pending) if wish.action == "continue" else _abort(root, area, pending)

@@ -4,11 +4,10 @@ One join finds the rows that differ; everything that is told of them is asked of
 with a key that is not unique in the data, whole rows are counted on both sides instead.
 """
 
-# ruff: noqa: S608 (names are quoted by `identifier`, paths by `literal`; nothing else comes from a contract)
+# ruff: noqa: S608 (names are quoted by `identifier`; nothing else comes from a contract)
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from outer.audit import EXAMPLES, MASK, OPEN
 from outer.dataset import Dataset
 from outer.model import Column, Contract
-from outer.parquet import identifier, literal
+from outer.parquet import bind, files_of, identifier, secluded
 from outer.yamlfile import show
 
 if TYPE_CHECKING:
@@ -83,40 +82,22 @@ def compare(port: str, contract: Contract, before: Dataset, after: Dataset, tole
     Floating-point numbers are equal up to `tolerance`, absolute below 1 and relative above: |a - b| is at most
     tolerance * max(1, |a|, |b|). Everything else is equal or not; null equals null and NaN equals NaN. The order of
     rows has no meaning.
+
+    Raises `Unusable` where a side holds no data to compare, `duckdb.Error` where they cannot be read.
     """
-    with _opened(before, after) as connection:
+    # Columns that are names of folders have no types of their own.
+    types = {column.name: column.physical_type for column in contract.columns if column.physical_type}
+    with _opened(before, after, types) as connection:
         return _Comparison(port, contract, connection, tolerance).result()
 
 
 @contextmanager
-def _opened(before: Dataset, after: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
-    with tempfile.TemporaryDirectory(prefix="outer-") as spill:
-        connection = duckdb.connect(
-            ":memory:",
-            config={
-                "temp_directory": spill,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "python_enable_replacements": False,
-                "preserve_insertion_order": False,
-            },
-        )
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
-            for name, data in (("before", before), ("after", after)):
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {_reading(data)}")
-            yield connection
-        finally:
-            connection.close()
-
-
-def _reading(data: Dataset) -> str:
-    files = ", ".join(literal("".join(f"[{c}]" if c in "*?[" else c for c in str(file))) for file in data.files())
-    # The folders of partitioned Parquet hold a column; other folders, and those of Delta, do not.
-    hive = "true" if data.format == "parquet" and data.path.is_dir() else "false"
-    return f"read_parquet([{files}], hive_partitioning = {hive}, union_by_name = true)"
+def _opened(before: Dataset, after: Dataset, types: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with secluded() as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        for side, data in (("before", before), ("after", after)):
+            bind(connection, side, files_of(data), types)
+        yield connection
 
 
 @dataclass(frozen=True)

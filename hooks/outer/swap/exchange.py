@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from outer import publish
 from outer.errors import FINDINGS, PASS, NothingChecked, RunFailed, UsageError
+from outer.lock import locked
 from outer.machine import deaf, require, stoppable
 from outer.model import Port, model
+from outer.parquet import Unusable
 from outer.ports import resolve
 from outer.product import ANSWERS, Product
 from outer.publish import Area, new_run_id
@@ -23,7 +24,7 @@ from outer.swap.compare import PortComparison, compare
 from outer.swap.journal import Move, Step, Write
 from outer.swap.report import Comparison
 from outer.swap.state import AREA, INNER, NEXT, SWAP, Kept, Ongoing
-from outer.swap.trial import Ground, Trial, fitted, trial, unchanged
+from outer.swap.trial import Ground, Trial, trial, unchanged
 from outer.talk import Talk
 from outer.yamlfile import show
 
@@ -104,7 +105,14 @@ class Swap:
                 f"{show(answers.value['blueprint'])}, but {SWAP} replaces {show(going.replaces)}",
                 "Somebody has switched meanwhile. Give this swap up (outer swap --abort), and begin anew.",
             )
+        if going.blueprint not in (known := scaffold.blueprints()):
+            raise UsageError(
+                f"{SWAP}: there is no blueprint {show(going.blueprint)} (there are: {', '.join(known)})",
+                "Take the file back from git. Or give this swap up: outer swap --abort.",
+            )
         _check_folder(self.root, NEXT)
+        if self.wish.action == "switch":  # what would stand in its way is said before both have run
+            scaffold.rewrites(self.root, scaffold.change(answers, going.blueprint, going.answers))
         return going
 
     def start(self) -> Ongoing:
@@ -158,10 +166,12 @@ class Swap:
         """Run both inners on the same inputs and compare; nobody else runs the product until this is left."""
         require("duckdb")
         locations = resolve(model(self.product), self.wish.environment, self.wish.inputs)
-        data = Area(locations.root)
-        with publish.locked(data, new_run_id(datetime.now(UTC)), self.wish.wait, self.talk) as lock:
+        if any(location.format == "delta" for location in locations.outputs):
+            require("deltalake", extra="run,delta")  # now, not after the work
+        with locked(locations.root, new_run_id(datetime.now(UTC)), self.wish.wait, self.talk) as lock:
+            previous = Area(locations.root).published()
             ground = Ground(
-                self.product, locations, self.wish.environment, self.wish.since, data.published(), (self.lock, lock)
+                self.product, locations, self.wish.environment, self.wish.since, previous, (self.lock, lock)
             )
             yield self.comparison(going, ground)
 
@@ -170,11 +180,10 @@ class Swap:
         inputs = unchanged(ground.locations)
         try:
             # The new one first: it is the one that fails.
-            fitted(self.product, NEXT)
             after = trial(ground, NEXT, self.area / "trial" / NEXT, self.talk)
         except (RunFailed, UsageError) as error:
             self.talk.close()
-            return Comparison(*head, reason=error.what)
+            return Comparison(*head, reason=error.what, todo=error.todo)
         before = trial(ground, INNER, self.area / "trial" / INNER, self.talk)
         if unchanged(ground.locations) != inputs:
             raise RunFailed("an input was replaced between the two runs", "Compare again.")
@@ -184,9 +193,9 @@ class Swap:
             ports=tuple(self.port(location.port, before, after) for location in ground.locations.outputs),
             seconds=(round(before.seconds, 3), round(after.seconds, 3)),
             broken={
-                port: tuple(result.sentence() for result in report.failures)
-                for port, report in after.audits.items()
-                if report.failures
+                location.port.name: tuple(result.sentence() for result in report.failures)
+                for location in ground.locations.outputs
+                if (report := ground.judged(location.port, after.outputs)).failures
             },
         )
         self.talk.done("compare", found.verdict)
@@ -199,11 +208,11 @@ class Swap:
             return compare(
                 port.name, port.contract, before.outputs[port.name], after.outputs[port.name], self.wish.tolerance
             )
-        except duckdb.Error as error:
+        except (duckdb.Error, Unusable) as error:
             # What DuckDB says may quote values of the data.
+            why = str(error) if isinstance(error, Unusable) else f"DuckDB stopped with {type(error).__name__}"
             raise RunFailed(
-                f"output port {show(port.name)} cannot be compared: DuckDB stopped with {type(error).__name__}",
-                f"Look at what both wrote: {AREA}/trial/.",
+                f"output port {show(port.name)} cannot be compared: {why}", f"Look at what both wrote: {AREA}/trial/."
             ) from None
 
     def switch(self, going: Ongoing, comparison: Comparison, reason: str | None) -> str:
@@ -280,4 +289,5 @@ def _check_folder(root: Path, name: str) -> None:
     if (root / name).is_symlink():
         raise UsageError(f"{name} is a link, which cannot be moved with what it leads to", "Make it a folder.")
     if not (root / name).is_dir():
-        raise UsageError(f"the folder {name}/ does not exist", "Take it back from git.")
+        why = f"{name} is no folder" if os.path.lexists(root / name) else f"the folder {name}/ does not exist"
+        raise UsageError(why, "Take it back from git.")

@@ -3,6 +3,8 @@
 The steps are written down before the first is done. A journal that lies there when a command begins is one of a killed
 command: `finish` goes on where it stopped, `undo` goes back. Each step is a rename, or the replacement of one small
 file, so that data are never copied and a step is done or not done.
+
+(`outer.atomic` changes files alone, and a kill leaves some of them changed: enough where a diff or git shows the rest.)
 """
 
 from __future__ import annotations

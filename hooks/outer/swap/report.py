@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from outer.swap.compare import ColumnDifference, Example, PortComparison
+from outer.talk import counted
 
 Verdict = Literal["equal", "different", "failed"]
 
@@ -22,6 +22,8 @@ class Comparison:
     tolerance: float
     ports: tuple[PortComparison, ...] = ()
     reason: str = ""
+    todo: str = ""
+    """What to do about it."""
     seconds: tuple[float, float] | None = None
     """Wall time of the workloads of the living inner and of the new one."""
     broken: Mapping[str, tuple[str, ...]] | None = None
@@ -49,18 +51,16 @@ class Comparison:
             "environment": self.environment,
             "tolerance": self.tolerance,
             "reason": self.reason,
+            "todo": self.todo,
             "seconds": self.seconds,
             "broken": {port: list(rules) for port, rules in (self.broken or {}).items()},
             "ports": ports,
         }
 
-    def as_json(self) -> str:
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
-
     def text(self) -> str:
         """For the terminal."""
         if self.reason:
-            return f"not compared: {self.reason}"
+            return "\n  ".join(filter(None, [f"not compared: {self.reason}", self.todo]))
         return "\n\n".join("\n".join(_text(port, (self.broken or {}).get(port.port, ()))) for port in self.ports)
 
     def markdown(self) -> str:
@@ -69,7 +69,8 @@ class Comparison:
         how = "exactly" if not self.tolerance else f"floating-point numbers with a tolerance of {self.tolerance:g}"
         under = f"Environment `{self.environment}`, both inners on the same inputs, compared {how}."
         if self.reason:
-            return f"{head}\n\n{under}\n\nNot compared: {_cell(self.reason)}\n"
+            why = filter(None, [f"Not compared: {_cell(self.reason)}", _cell(self.todo)])
+            return "\n\n".join([head, under, *why]) + "\n"
         parts = [head, under, *("\n".join(_markdown(p, (self.broken or {}).get(p.port, ()))) for p in self.ports)]
         return "\n\n".join(parts) + "\n"
 
@@ -93,8 +94,8 @@ def said(port: PortComparison) -> str:
         return "no rows on either side" + ("" if port.equal else ", and other columns")
     if port.equal:
         by = f", compared by {', '.join(port.key)}" if port.key else ""
-        return f"equal, {_count(port.rows_before, 'row')}{by}"
-    return f"different, {_count(port.rows_before, 'row')} before and {port.rows_after:,} after"
+        return f"equal, {counted(port.rows_before, 'row')}{by}"
+    return f"different, {counted(port.rows_before, 'row')} before and {port.rows_after:,} after"
 
 
 def _findings(port: PortComparison) -> Iterator[tuple[str, tuple[Example, ...]]]:
@@ -106,11 +107,11 @@ def _findings(port: PortComparison) -> Iterator[tuple[str, tuple[Example, ...]]]
             yield f"column {name}: only the {'living' if before else 'new'} inner writes it ({before or after})", ()
     for rows, side in ((port.missing, "living"), (port.extra, "new")):
         if rows.rows:
-            yield f"{_count(rows.rows, 'row')} that only the {side} inner writes", rows.examples
+            yield f"{counted(rows.rows, 'row')} that only the {side} inner writes", rows.examples
     both = port.rows_before - port.missing.rows
     for column in port.columns:
         share = f" of {both:,}" if both else ""
-        facts = [f"{_count(column.rows, 'row')}{share} with another value"]
+        facts = [f"{counted(column.rows, 'row')}{share} with another value"]
         facts += [fact for fact in (_delta(column), _within(column)) if fact]
         yield f"column {column.name}: {'; '.join(facts)}", column.examples
 
@@ -132,10 +133,6 @@ def _within(column: ColumnDifference) -> str:
 
 def _row(example: Example) -> str:
     return ", ".join(f"{name} {value}" for name, value in example.items())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 # --- In Markdown ----------------------------------------------------------------------------------

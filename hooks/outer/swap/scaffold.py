@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from typing import Any
 import yaml
 
 from outer import suite
-from outer.drift import managed_files, only_this_configuration
+from outer.drift import managed_files
 from outer.errors import OuterError, UsageError
 from outer.product import ANSWERS, File
 from outer.swap.journal import Write
 from outer.swap.state import INNER, lines
+from outer.update.by_copier import Refused, render
 from outer.yamlfile import parse, show
 
 _LINK = re.compile(r"\{% if blueprint == '([^']+)' %\}inner\{% endif %\}\Z")
@@ -109,32 +109,17 @@ def rendered(area: Path, wanted: Change) -> Iterator[Path]:
 
     Raises `UsageError` where the blueprint does not take the answers of the product.
     """
-    from copier import run_copy
-
     data = {name: entry for name, entry in wanted.after.value.items() if not name.startswith("_")}
     data["suite_url"] = str(wanted.after.value.get("_src_path"))
     data["suite_ref"] = str(wanted.after.value.get("_commit"))
     folder = Path(tempfile.mkdtemp(prefix="new-", dir=area))
+    target = folder / "product"
     try:
-        # A copy of its own: in a checkout of the suite Copier would take the last commit instead of what lies there.
-        source, target = folder / "suite", folder / "product"
-        source.mkdir()
-        shutil.copy2(suite.folder() / "copier.yml", source)
-        for name in ("template", "blueprints"):
-            shutil.copytree(
-                suite.folder() / name, source / name, symlinks=True,
-                ignore=shutil.ignore_patterns("__pycache__", ".venv", ".*_cache"),
-            )  # fmt: skip
         try:
-            with only_this_configuration(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                run_copy(str(source), str(target), data=data, defaults=True, quiet=True, overwrite=True)
-        except OSError:
-            raise
-        except Exception as error:  # Copier raises plain ValueError and many kinds of its own
+            render(suite.folder(), target, data)
+        except Refused as error:
             raise UsageError(
-                f"the blueprint {show(data['blueprint'])} cannot be rendered with the answers of this product: "
-                f"{' '.join(str(error).split())[:300]}",
+                f"the blueprint {show(data['blueprint'])} cannot be rendered with the answers of this product: {error}",
                 "Answer its own questions with -d NAME=VALUE, or take a blueprint that fits the product's answers.",
             ) from None
         if not (target / INNER / "inner.yaml").is_file():

@@ -132,7 +132,7 @@ def tidy(area: Path) -> None:
     for part in ("part", "journal.part"):
         (area / part).unlink(missing_ok=True)
     for leftover in area.glob("new-*"):
-        if {path.name for path in leftover.iterdir()} <= {"suite", "product"}:
+        if {path.name for path in leftover.iterdir()} <= {"product"}:
             shutil.rmtree(leftover, ignore_errors=True)
     for folder in (*area.glob("kept/*/environments"), *area.glob("kept/*")):
         if _OURS.match(folder.name) or _OURS.match(folder.parent.name):

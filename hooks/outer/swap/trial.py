@@ -12,15 +12,17 @@ from pathlib import Path
 
 from outer import workloads
 from outer.audit import audit
-from outer.dataset import Dataset, Unlisted
+from outer.dataset import Dataset
 from outer.errors import RunFailed, UsageError
-from outer.model import DataProduct, model
-from outer.ports import RESERVED, Locations
+from outer.model import DataProduct, Port, model
+from outer.ports import QUARANTINE, Locations
 from outer.product import File, Product
 from outer.publish import Area, new_run_id
 from outer.result import AuditReport
+from outer.surroundings import history, related, runs
 from outer.swap.state import INNER
 from outer.talk import Talk
+from outer.written import check_written
 from outer.yamlfile import Unreadable, read, show
 
 
@@ -37,16 +39,22 @@ class Ground:
     locks: tuple[int, ...]
     """File descriptors that workloads inherit, so that one that outlives this command keeps the next one out."""
 
+    def judged(self, port: Port, outputs: Mapping[str, Dataset]) -> AuditReport:
+        """Hold what was written for an output port against its contract, as `outer run` does."""
+        made = [(one.port.contract, outputs[one.port.name]) for one in self.locations.outputs]
+        made += [(one.port.contract, one.dataset) for one in self.locations.inputs]
+        return audit(
+            port.contract, outputs[port.name], published=None, as_of=datetime.now(UTC),
+            related=related(port.contract, made), history=history(runs(Area(self.locations.root).receipts), port.name),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Trial:
     """What one inner made of the inputs."""
 
-    folder: str
-    """The inner that ran: inner or inner-next."""
     outputs: Mapping[str, Dataset]
     """Output port -> what was written for it."""
-    audits: Mapping[str, AuditReport]
     seconds: float
     """Wall time of all workloads, without `setup`."""
 
@@ -96,24 +104,18 @@ def trial(ground: Ground, folder: str, target: Path, talk: Talk) -> Trial:
         )  # fmt: skip
         talk.done(f"{folder}: {workload.name}")
     took = time.monotonic() - began
-    expected = {location.inside(staging).path.name for location in ground.locations.outputs}
-    if strange := sorted(set(os.listdir(staging)) - expected - set(RESERVED)):
+    for workload in product.inner.workloads:  # now that no later one can lay hands on it
+        for location in ground.locations.outputs:
+            if location.port.name in workload.writes:
+                check_written(workload, location, location.inside(staging))
+    expected = {QUARANTINE, *(location.path.name for location in ground.locations.outputs)}
+    if strange := sorted(set(os.listdir(staging)) - expected):
         raise RunFailed(
             f"{folder}/ has written what is no output port: {', '.join(map(show, strange[:5]))}",
             "Write each output port to its location and nothing beside it.",
         )
-    outputs, audits = {}, {}
-    for location in ground.locations.outputs:
-        name, data = location.port.name, location.inside(staging)
-        try:
-            data.files()
-        except Unlisted as error:
-            raise RunFailed(
-                f"{folder}/ has ended without output port {show(name)}: {error}", "Let it write it."
-            ) from None
-        outputs[name] = data
-        audits[name] = audit(location.port.contract, data, published=None, as_of=datetime.now(UTC))
-    return Trial(folder, outputs, audits, took)
+    outputs = {location.port.name: location.inside(staging) for location in ground.locations.outputs}
+    return Trial(outputs, took)
 
 
 def unchanged(locations: Locations) -> Sequence[tuple[str, int, int]]:

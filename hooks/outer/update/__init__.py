@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load what is asked for with its first use: the command line of `outer` reads this package in every command."""
+    """Load what is asked for with its first use: to declare the command, or to render, takes little of it."""
     from importlib import import_module
 
     for module, names in _HOME.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from outer.atomic import look
 from outer.errors import FINDINGS, PASS, OuterError, UsageError
+from outer.git import public
 from outer.talk import Talk, put
 from outer.update import journal
 from outer.update.applying import apply
@@ -50,7 +50,7 @@ def update(root: Path, wish: Wish, talk: Talk) -> int:
     answers = read_answers(root)
     _not_cut_off(root)
     source = wish.suite or str(answers["_src_path"])
-    talk.step(f"look at the suite {re.sub('//[^/@]*@', '//', source)}")  # without a password
+    talk.step(f"look at the suite {public(source)}")
     with Suite.at(_here(source, root)) as suite:
         release = suite.release(wish.to, candidates=wish.prereleases)
         talk.done(release.tag)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from outer.atomic import Blob, change, look, part_of
 from outer.errors import UsageError
+from outer.machine import save
 from outer.update.repository import git_folder, state
 from outer.yamlfile import show
 
-_NAME = "outer-update.json"
 _FORMAT = 1
 
 
@@ -49,19 +49,13 @@ def keep(product: Path, journal: Journal) -> None:
         "before": {path: _packed(blob) for path, blob in journal.before.items()},
         "after": {path: _packed(blob) for path, blob in journal.after.items()},
     }
-    folder = git_folder(product)
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="ascii") as file:
-            json.dump(entry, file)
-        os.replace(file.name, folder / _NAME)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}", "An update needs a way back.") from None
+    save(_file(product), json.dumps(entry).encode(), todo="An update needs a way back.")
 
 
 def read(product: Path) -> Journal | None:
     """The journal of the last update of `product`; None where there is none, or it cannot be read."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        entry = json.loads((git_folder(product) / _NAME).read_bytes())
+        entry = json.loads(_file(product).read_bytes())
         if entry["format"] == _FORMAT:
             before = {path: _unpacked(blob) for path, blob in entry["before"].items()}
             after = {path: _unpacked(blob) for path, blob in entry["after"].items()}
@@ -72,7 +66,7 @@ def read(product: Path) -> Journal | None:
 def forget(product: Path) -> None:
     """Remove the journal."""
     with suppress(OSError):
-        (git_folder(product) / _NAME).unlink(missing_ok=True)
+        _file(product).unlink(missing_ok=True)
 
 
 def undo(product: Path) -> Journal:
@@ -107,6 +101,13 @@ def undo(product: Path) -> Journal:
     change(product, wanted, now)
     forget(product)
     return journal
+
+
+def _file(product: Path) -> Path:
+    """The journal of `product`. Several products may lie in one repository, each with an update of its own."""
+    folder, below = git_folder(product)
+    name = "" if below == "." else f"-{sha256(os.fsencode(below)).hexdigest()[:16]}"
+    return folder / f"outer-update{name}.json"
 
 
 def _packed(blob: Blob | None) -> dict[str, Any] | None:

@@ -181,9 +181,11 @@ def read_answers(product: Path) -> Mapping[str, Any]:
 
     try:
         answers = yaml.load((product / ANSWERS).read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date that is none
+        mark, why = getattr(error, "problem_mark", None), getattr(error, "problem", None) or error
+        where = f"{product / ANSWERS}{f':{mark.line + 1}' if mark else ''}"
         raise UsageError(
-            f"{product / ANSWERS} cannot be read: {' '.join(str(error).split())[:200]}", "Take the file back from git."
+            f"{where} cannot be read: {' '.join(str(why).split())[:200]}", "Take the file back from git."
         ) from None
     usable = isinstance(answers, dict) and all(
         isinstance(answers.get(name), str) and answers[name] for name in ("_commit", "_src_path")

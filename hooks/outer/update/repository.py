@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outer.errors import UsageError
-from outer.git import environment
+from outer.git import environment, reason
 from outer.yamlfile import show
 
 _SETTINGS = ("-c", "core.autocrlf=false", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false",
@@ -33,8 +33,9 @@ def git_bytes(
     except OSError as error:
         raise UsageError(f"git cannot be started: {error.strerror}", "Install git.") from None
     if done.returncode not in fine:
-        words = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
-        raise UsageError(f"git {arguments[0]} failed in {folder}: {words}", "See what git says there, and try again.")
+        raise UsageError(
+            f"git {arguments[0]} failed in {folder}: {reason(done.stderr)}", "See what git says there, and try again."
+        )
     return done.stdout
 
 
@@ -102,12 +103,12 @@ def ready(product: Path) -> State:
     return now
 
 
-def git_folder(product: Path) -> Path:
-    """The folder that git keeps for the working tree of `product`."""
+def git_folder(product: Path) -> tuple[Path, str]:
+    """The folder that git keeps for the working tree around `product`, and the path of `product` in that tree."""
     for place in (product, *product.parents):
-        git_here = place / ".git"
+        git_here, below = place / ".git", product.relative_to(place).as_posix()
         if git_here.is_file():  # a worktree or submodule: one line says where it is kept
-            return (place / git_here.read_text(encoding="utf-8").removeprefix("gitdir:").strip()).resolve()
+            return (place / git_here.read_text(encoding="utf-8").removeprefix("gitdir:").strip()).resolve(), below
         if git_here.is_dir():
-            return git_here
+            return git_here, below
     raise UsageError(f"{product} is not in a git repository", "`git init`, commit, and try again.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outer.errors import UsageError
+from outer.git import public
 from outer.update.render import Managed, Template
 from outer.update.repository import git
 from outer.update.successor import Migrated, Successor
@@ -70,7 +71,8 @@ class Suite:
     """The repository of the standard. Releases are unpacked on first use and shared by all products."""
 
     def __init__(self, source: str, repository: Path, space: Path) -> None:
-        self.source = source
+        self.source = public(source)
+        """Where it came from, for people."""
         self.repository = repository
         """Its git folder on this machine; another process may open it with `at`."""
         self._space = space
@@ -103,7 +105,7 @@ class Suite:
                     git(space, "clone", "--quiet", "--mirror", "--", name, str(repository))
                 except UsageError as error:
                     raise UsageError(
-                        f"the suite {show(name, 200)} cannot be reached: {error.what.partition(': ')[2]}",
+                        f"the suite {show(public(name), 200)} cannot be reached: {error.what.partition(': ')[2]}",
                         "Check the address (`_src_path` in .copier-answers.yml), the network and your access.",
                     ) from None
             suite = cls(name, repository, space)

@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline import contracts, files
 from pipeline.ports import PortError, Ports
-from pipeline.project import ROOT, Project, ProjectError, database
+from pipeline.project import ROOT, Project, ProjectError, database, one_line
 
 TARGET = ROOT / "target"
 FAILURES = (PortError, ProjectError, contracts.DriftError, duckdb.Error, OSError)
@@ -52,10 +52,8 @@ def main(arguments: list[str]) -> int:
     try:
         build(Ports.from_environment(), fills, TARGET)
     except FAILURES as error:
-        print(
-            f"error: cannot build {', '.join(fills.values())}: {str(error).splitlines()[0]}",
-            file=sys.stderr,
-        )
+        what = one_line(str(error) or repr(error))
+        print(f"error: cannot build {', '.join(fills.values())}: {what}", file=sys.stderr)
         return 1
     return 0
 

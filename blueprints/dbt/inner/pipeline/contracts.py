@@ -26,6 +26,7 @@ PORTABLE = {
     "VARCHAR": "string",
     "DOUBLE": '{{ "double" if target.type == "databricks" else "double precision" }}',
 }
+LIMITS = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 
 
 class DriftError(Exception):
@@ -69,9 +70,9 @@ def derive(model: str, contract: Mapping[str, Any]) -> str:
     [table] = contract["schema"]
     columns = table["properties"]
     keys = sorted(
-        (c for c in columns if c.get("primaryKey")), key=lambda c: c["primaryKeyPosition"]
+        (c for c in columns if c.get("primaryKey")), key=lambda c: c.get("primaryKeyPosition", 0)
     )
-    properties: dict[str, Any] = {"name": model, "description": table["description"]}
+    properties: dict[str, Any] = {"name": model, **_description(table)}
     properties["config"] = {"contract": {"enforced": True}}
     properties["columns"] = [_column(column) for column in columns]
     if keys:
@@ -91,18 +92,29 @@ def _column(column: Mapping[str, Any]) -> dict[str, Any]:
     name, type_ = column["name"], canonical(column["physicalType"])
     derived: dict[str, Any] = {"name": name}
     derived["data_type"] = PORTABLE.get(type_, type_.lower())
-    derived["description"] = column["description"]
+    derived |= _description(column)
     if column.get("required") or column.get("primaryKey"):
         derived["constraints"] = [{"type": "not_null"}]
     options = column.get("logicalTypeOptions") or {}
     limits = [
-        f"{name} {sign} {options[key]}"
-        for key, sign in (("minimum", ">="), ("maximum", "<="))
+        f"{name} {sign} {_literal(options[key], type_)}"
+        for key, sign in LIMITS.items()
         if key in options
     ]
     if limits:
         derived["data_tests"] = [{"holds": {"arguments": {"condition": " and ".join(limits)}}}]
     return derived
+
+
+def _description(entry: Mapping[str, Any]) -> dict[str, str]:
+    """What a table or column means. A test of the project asks for it, and names what has none."""
+    return {"description": entry["description"]} if entry.get("description") else {}
+
+
+def _literal(value: object, type_: str) -> str:
+    """A limit as SQL: bare, 2013-01-01 would be a subtraction."""
+    moment = type_.startswith(("DATE", "TIME"))
+    return f"cast('{value}' as {type_.lower()})" if moment else str(value)
 
 
 class _Indented(yaml.SafeDumper):

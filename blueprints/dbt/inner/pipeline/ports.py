@@ -50,7 +50,9 @@ class Ports:
         """Take the ports from the JSON file that PORTS_FILE names. Raises PortError without one."""
         file = os.environ.get("PORTS_FILE")
         if not file:
-            raise PortError("PORTS_FILE is not set: start the pipeline with `outer run`")
+            raise PortError(
+                "PORTS_FILE is not set: start a run from the root of the product, python3 noxfile.py -s run"
+            )
         try:
             run = json.loads(Path(file).read_text(encoding="utf-8"))
             return cls(
@@ -69,8 +71,6 @@ class Ports:
                 },
                 since=date.fromisoformat(run["since"]) if run.get("since") else None,
             )
-        except PortError:
-            raise
         except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
             raise PortError(f"PORTS_FILE {file}: not the ports of a run: {error!r}") from error
 

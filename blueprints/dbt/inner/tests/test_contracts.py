@@ -18,6 +18,7 @@ PROPERTIES = [
         "name": "day",
         "physicalType": "DATE",
         "description": "A day.",
+        "logicalTypeOptions": {"minimum": "2013-01-01", "exclusiveMaximum": "2014-01-01"},
         "primaryKey": True,
         "primaryKeyPosition": 1,
     },
@@ -89,11 +90,28 @@ def test_types_nulls_key_and_limits_are_derived() -> None:
     assert day["data_type"] == "date"
     assert word == {"name": "word", "data_type": "string", "description": "A word."}
     assert "double precision" in share["data_type"]
+    assert day["data_tests"] == [
+        {
+            "holds": {
+                "arguments": {
+                    "condition": "day >= cast('2013-01-01' as date) and day < cast('2014-01-01' as date)"
+                }
+            }
+        }
+    ]
     assert share["constraints"] == day["constraints"] == [{"type": "not_null"}]
     assert share["data_tests"] == [
         {"holds": {"arguments": {"condition": "share >= 0 and share <= 1"}}}
     ]
     assert model["data_tests"] == [{"unique_key": {"arguments": {"columns": ["day"]}}}]
+
+
+def test_a_column_without_a_description_or_a_place_in_the_key_is_derived_all_the_same() -> None:
+    day = {"name": "day", "physicalType": "DATE", "primaryKey": True}
+    [model] = yaml.safe_load(derive("fct_words", {"schema": [{"properties": [day]}]}))["models"]
+    assert model["columns"] == [
+        {"name": "day", "data_type": "date", "constraints": [{"type": "not_null"}]}
+    ]
 
 
 def test_a_file_that_is_no_contract_is_named(

@@ -275,8 +275,11 @@ def test_without_a_run_the_command_says_how_to_start_one(
     assert "PORTS_FILE is not set" in error_of(capsys)
 
 
-def test_without_a_port_the_command_shows_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["out", "--fast"]])
+def test_without_a_port_or_with_an_unknown_flag_the_command_shows_its_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
     assert "usage" in error_of(capsys)
 
 

@@ -76,6 +76,11 @@ def test_of_two_deliveries_of_a_flight_the_one_that_tells_more_stays(
     assert days(*deliveries) == days(kept)
 
 
+def test_of_deliveries_that_contradict_each_other_on_the_day_the_later_one_stays() -> None:
+    deliveries = [flight(), flight() | {"day": 2}]
+    assert days(*deliveries) == days(*reversed(deliveries)) == days(deliveries[1])
+
+
 def test_many_deliveries_in_any_order_leave_the_best_of_each_flight() -> None:
     flights = [flight(number=number, arr_delay=number % 50 - 10) for number in range(1, 2000)]
     worse = [row | {"arr_delay": None} for row in flights[::3]]

@@ -95,6 +95,14 @@ def test_of_two_deliveries_of_a_flight_the_one_that_tells_more_stays(spark: Spar
         assert dict(zip(DELIVERIES, days(spark, *rows), strict=True)) == alone
 
 
+def test_of_deliveries_that_contradict_each_other_on_the_day_the_later_one_stays(
+    spark: SparkSession,
+) -> None:
+    deliveries = [flight(), flight() | {"day": 2}, flight(number=2) | {"day": 2}, flight(number=2)]
+    [row] = days(spark, *deliveries)
+    assert (row["flight_date"], row["flights"]) == (date(2013, 6, 2), 2)
+
+
 def test_flights_that_differ_in_any_part_of_the_key_are_all_kept(spark: SparkSession) -> None:
     [row] = days(
         spark,

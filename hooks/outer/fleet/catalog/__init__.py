@@ -11,11 +11,11 @@ No page asks a network for anything, and each says in its policy that it may not
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from outer.errors import FINDINGS, PASS, UsageError
 from outer.fleet.catalog import graph
 from outer.fleet.catalog.graph import Node
 from outer.fleet.lineage import Edge, edges
+from outer.fleet.members import slug
 from outer.fleet.pool import Job, work
 from outer.fleet.status import Row, entry, row
 from outer.fleet.survey import Looked
@@ -133,19 +134,9 @@ def _entries(looked: Sequence[Looked], found: Fleet) -> list[Entry]:
     entries: list[Entry] = []
     for one in sorted(looked, key=lambda one: (one.facts.domain, one.facts.title.casefold(), one.member.name)):
         root = one.member.root
-        slug = _slug(f"{one.facts.domain}-{one.facts.name}" if one.facts.name else one.member.name, slugs)
-        entries.append(Entry(slug, row(one, found.standard), tuple(reads.get(root, ())), tuple(read_by.get(root, ()))))
+        name = slug(f"{one.facts.domain}-{one.facts.name}" if one.facts.name else one.member.name, slugs)
+        entries.append(Entry(name, row(one, found.standard), tuple(reads.get(root, ())), tuple(read_by.get(root, ()))))
     return entries
-
-
-def _slug(name: str, taken: set[str]) -> str:
-    """A name for a file: readable, safe in any address and on any file system, and not given yet."""
-    base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "product"
-    slug, number = base, 2
-    while slug in taken:
-        slug, number = f"{base}-{number}", number + 1
-    taken.add(slug)
-    return slug
 
 
 # --- Writing ------------------------------------------------------------------------------------------------------
@@ -158,14 +149,15 @@ def _write(entries: Sequence[Entry], found: Fleet, part: Path) -> None:
     about = {"format": FORMAT, "outer": __version__, "as_of": moment(when), "environment": found.wish.environment}
     text = json.dumps({**about, "products": shown}, indent=1, ensure_ascii=False)
     (part / INDEX).write_text(text + "\n", encoding="utf-8", errors="replace")
-    page = _page("index.html.jinja", "catalog.js", entries=entries, index=_index(entries), domains=_domains(entries),
-                 as_of=when, environment=found.wish.environment, newest=found.standard.newest)  # fmt: skip
+    page = filled("index.html.jinja", "catalog.js", entries=entries, index=_index(entries), domains=_domains(entries),
+                  as_of=when, environment=found.wish.environment, newest=found.standard.newest)  # fmt: skip
     (part / "index.html").write_text(page, encoding="utf-8", errors="replace")
     nodes, reads = _whole(entries, by_root)
     drawing = graph.draw(nodes, reads, id="mesh", title="Lineage of all products", words=_sum(nodes, reads))
-    lone = [one for one in entries if not one.upstream and not one.downstream]
-    page = _page("lineage.html.jinja", "lineage.js", entries=entries, drawing=drawing, lone=lone, as_of=when,
-                 domains=_domains(entries), counted=_sum(nodes, reads))  # fmt: skip
+    closed = [one for one in entries if _unreadable(one.row)]
+    lone = [one for one in entries if not one.upstream and not one.downstream and one not in closed]
+    page = filled("lineage.html.jinja", "lineage.js", entries=entries, drawing=drawing, lone=lone, closed=closed,
+                  as_of=when, domains=_domains(entries), counted=_sum(nodes, reads))  # fmt: skip
     (part / "lineage.html").write_text(page, encoding="utf-8", errors="replace")
     jobs = [
         Job("outer.fleet.catalog.product:write", {
@@ -185,17 +177,17 @@ def _write(entries: Sequence[Entry], found: Fleet, part: Path) -> None:
     found.progress.end()
 
 
-def _page(template: str, script: str, **values: Any) -> str:
-    css = f"{style()}\n{_read('catalog.css')}"
-    code = _read(script)
-    return (
-        templates(_HERE)
-        .get_template(template)
-        .render(css=css, script=code, policy=content_policy(css, code), tool=__version__, **values)
-    )
+def filled(template: str, script: str, **values: Any) -> str:
+    """The page that the template of this name makes of `values`; `script` is the name of its script, or nothing."""
+    css, code = f"{style()}\n{own('catalog.css')}", own(script) if script else ""
+    policy = content_policy(css, code)
+    found = templates(_HERE).get_template(template)
+    return found.render(css=css, script=code, policy=policy, tool=__version__, **values)
 
 
-def _read(name: str) -> str:
+@cache
+def own(name: str) -> str:
+    """The style sheet or script of this name."""
     return (_HERE / name).read_text(encoding="utf-8").strip()
 
 

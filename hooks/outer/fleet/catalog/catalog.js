@@ -64,8 +64,8 @@ function show() {
     || a.number - b.number);
   const visible = fits.slice(0, shown);
   for (const [, product] of visible) { product.card.hidden = false; tell(product, words); list.append(product.card); }
-  count.textContent = fits.length === products.length ? `${products.length} products`
-    : `${fits.length} of ${products.length} products`;
+  const all = `${products.length} product${products.length === 1 ? "" : "s"}`;
+  count.textContent = fits.length === products.length ? all : `${fits.length} of ${all}`;
   more.hidden = fits.length <= shown;
   more.textContent = `Show ${Math.min(AT_ONCE, fits.length - shown)} more of ${fits.length - shown}`;
   const state = new URLSearchParams();

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from outer.errors import OuterError
-from outer.fleet.catalog import graph
+from outer.fleet.catalog import filled, graph, own
 from outer.fleet.catalog.graph import Node
+from outer.fleet.worker import nameless
 from outer.model import model
-from outer.page import Frame, content_policy, render, style, templates
+from outer.page import Frame, render
 from outer.page.evidence import Evidence, gather
 from outer.ports import resolve_outputs
 from outer.product import load
-
-_HERE = Path(__file__).parent
 
 
 def write(
@@ -42,14 +40,13 @@ def write(
         understood = model(load(Path(root)))
         try:
             evidence = gather(*resolve_outputs(understood, environment))
-        except OuterError:  # no such environment, or nobody can read its receipts: the catalogue says so
-            evidence = Evidence({}, None, None)
+        except OuterError as error:  # no such environment, or a receipt that nobody can read
+            evidence = Evidence({}, None, None, unknown=nameless(error.what, str(understood.source.root)))
         html, fine = render(understood, environment, evidence, now, frame), True
     except OuterError as error:
-        css = f"{style()}\n{_css()}"
-        html = templates(_HERE).get_template("broken.html.jinja").render(
-            css=css, policy=content_policy(css, ""), product=product, title=title, reason=error.what, todo=error.todo,
-            frame=frame, as_of=now,
+        html = filled(
+            "broken.html.jinja", "", product=product, title=title, frame=frame, as_of=now,
+            reason=nameless(error.what, root), todo=error.todo,
         )  # fmt: skip
         fine = False
     Path(target).write_text(html, encoding="utf-8", errors="replace")
@@ -67,7 +64,7 @@ def _frame(title: str, around: Mapping[str, Any]) -> Frame:
         list(nodes.values()), reads, id="near", title=f"What is around {title}",
         words=" ".join(f"{relation} {name}." for relation, name, _ in sentences[:20]),
     )  # fmt: skip
-    return Frame("../index.html", drawing, sentences, _css())
+    return Frame("../index.html", drawing, sentences, own("catalog.css"))
 
 
 def _words(around: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -77,8 +74,3 @@ def _words(around: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield f"is read, as {node['note']}, by", node["name"], node["href"]
     if around["more"]:
         yield "and", f"{around['more']} more, see the lineage of all products", "../lineage.html"
-
-
-@cache
-def _css() -> str:
-    return (_HERE / "catalog.css").read_text(encoding="utf-8").strip()

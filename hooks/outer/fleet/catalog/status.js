@@ -11,7 +11,8 @@ function show() {
     one.row.hidden = !((!state.value || one.state === state.value) && words.every(word => one.text.includes(word)));
     if (!one.row.hidden) fits += 1;
   }
-  count.textContent = fits === rows.length ? `${rows.length} products` : `${fits} of ${rows.length} products`;
+  const all = `${rows.length} product${rows.length === 1 ? "" : "s"}`;
+  count.textContent = fits === rows.length ? all : `${fits} of ${all}`;
 }
 for (const head of document.querySelectorAll("th[data-sort]")) {
   const button = document.createElement("button");

@@ -18,7 +18,8 @@ ranked as (
                 case when dep_delay_min is null then 1 else 0 end,
                 arr_delay_min desc,
                 dep_delay_min desc,
-                case when departed_at is null then 1 else 0 end
+                case when departed_at is null then 1 else 0 end,
+                flight_date desc
         ) as delivery_rank
 
     from deliveries

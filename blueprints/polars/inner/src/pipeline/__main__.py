@@ -4,7 +4,7 @@ import sys
 
 import polars as pl
 
-from pipeline.ports import PortError, Ports
+from pipeline.ports import PortError, Ports, first_line
 from pipeline.punctuality import Airlines, Flights, Punctuality, all_days, days_since
 
 
@@ -23,14 +23,14 @@ def build(ports: Ports, output: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Build the output port named in `arguments`. Returns the exit code; bad data is one line."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m pipeline OUTPUT_PORT", file=sys.stderr)
         return 2
     [output] = arguments
     try:
         build(Ports.from_environment(), output)
     except (PortError, pl.exceptions.PolarsError, OSError) as error:
-        print(f"error: cannot build {output}: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"error: cannot build {output}: {first_line(error)}", file=sys.stderr)
         return 1
     return 0
 

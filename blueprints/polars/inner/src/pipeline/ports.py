@@ -49,7 +49,9 @@ class Ports:
         """Take the ports from the JSON file that PORTS_FILE names. Raises PortError without one."""
         file = os.environ.get("PORTS_FILE")
         if not file:
-            raise PortError("PORTS_FILE is not set: start the pipeline with `outer run`")
+            raise PortError(
+                "PORTS_FILE is not set: start a run from the root of the product, python3 noxfile.py -s run"
+            )
         try:
             run = json.loads(Path(file).read_text(encoding="utf-8"))
             outputs = run["outputs"]
@@ -107,7 +109,7 @@ class Ports:
             frame.sink_parquet(table / "part-00000.parquet", engine="streaming")
             convert_to_deltalake(table)
         except errors as error:
-            raise PortError(f"port {port}: {_first_line(error)}") from error
+            raise PortError(f"port {port}: {first_line(error)}") from error
 
     def _set_aside(self, port: str, broken: dy.FailureInfo) -> None:
         """Keep rows that break a rule, each with the names of these rules, and say so on stderr."""
@@ -153,7 +155,7 @@ def _scan(port: str, place: Place, schema: type[dy.Schema]) -> pl.LazyFrame:
         found = frame.collect_schema()
     except errors as error:
         kind = "Delta table" if place.format == "delta" else "Parquet file"
-        raise PortError(f"{what}: not a readable {kind}: {_first_line(error)}") from error
+        raise PortError(f"{what}: not a readable {kind}: {first_line(error)}") from error
     wrong = [
         f"column {name} is {found.get(name, 'missing')}, expected {dtype}"
         for name, dtype in pl.Schema(schema).items()
@@ -177,5 +179,6 @@ def _errors(port: str, place: Place) -> tuple[type[Exception], ...]:
     return OSError, pl.exceptions.PolarsError, DeltaError
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Give what an error says first; some say nothing but their name."""
     return next(iter(str(error).splitlines()), repr(error))

@@ -38,7 +38,9 @@ class Ports:
         """Take the ports from the JSON file that PORTS_FILE names. Raises PortError without one."""
         file = os.environ.get("PORTS_FILE")
         if not file:
-            raise PortError("PORTS_FILE is not set: start the pipeline with `outer run`")
+            raise PortError(
+                "PORTS_FILE is not set: start a run from the root of the product, python3 noxfile.py -s run"
+            )
         try:
             run = json.loads(Path(file).read_text(encoding="utf-8"))
             outputs = run["outputs"].items()
@@ -53,7 +55,7 @@ class Ports:
                 previous={name: port["previous"] for name, port in outputs if port.get("previous")},
                 since=date.fromisoformat(run["since"]) if run.get("since") else None,
             )
-        except (OSError, ValueError, LookupError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
             raise PortError(f"PORTS_FILE {file}: not the ports of a run: {error!r}") from error
 
     def read(self, session: SparkSession, port: str, schema: StructType) -> DataFrame:

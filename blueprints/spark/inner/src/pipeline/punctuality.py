@@ -84,7 +84,9 @@ def best_deliveries(flights: DataFrame) -> DataFrame:
     best_first = Window.partitionBy(*FLIGHT_KEY).orderBy(
         F.col("arr_delay").isNotNull().desc(),
         F.col("dep_delay").isNotNull().desc(),
-        *(F.col(name).desc_nulls_last() for name in ("arr_delay", "dep_delay", "dep_time")),
+        *(F.col(name).desc_nulls_last() for name in ("arr_delay", "dep_delay")),
+        F.col("dep_time").isNotNull().desc(),
+        *(F.col(name).desc() for name in ("year", "month", "day")),
     )
     return flights.withColumn("place", F.row_number().over(best_first)).where("place = 1")
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,6 +67,7 @@ def opened() -> Iterator[SparkSession]:
         yield session
 
 
+@cache  # the answer of a server, which every port asks for
 def is_sail(session: SparkSession) -> bool:
     """Tell whether the engine is Sail, wherever it runs: it differs from Spark in how it writes files."""
     [row] = session.sql("SELECT version()").collect()
