@@ -88,12 +88,11 @@ class QuarantineRecord:
     share: float
     """Of the rows of the input, from 0 to 1."""
     file: str
+    """Relative to the folder that publishes."""
 
     def sentence(self) -> str:
         """The record for people."""
         return f"{self.port}: {counted(self.rows, 'row')} ({self.share:.2%}) set aside: {self.file}"
-
-    """Relative to the folder that publishes."""
 
 
 @dataclass(frozen=True)
