@@ -7,6 +7,8 @@
 SPARK_ENGINE=spark or =sail says which of the last two it has to be. `setup` in inner.yaml installs what it names.
 """
 
+import codecs
+import locale
 import os
 import sys
 import tempfile
@@ -152,6 +154,8 @@ def _start_from(closing: ExitStack, conf: Path) -> java.Java:
     TARGET.mkdir(exist_ok=True)
     scratch = tempfile.TemporaryDirectory(prefix="spark-", dir=TARGET, ignore_cleanup_errors=True)
     folder = Path(closing.enter_context(scratch))
+    if codecs.lookup(locale.getencoding()).name != "utf-8":
+        os.environ["LC_ALL"] = "C.UTF-8"  # Java names files by the locale, and that of C has no ö
     os.environ["JAVA_HOME"] = str(found.ready(folder))
     os.environ["SPARK_HOME"] = str(_package())  # a foreign one would bring other jars
     os.environ.setdefault("SPARK_CONF_DIR", str(conf))
