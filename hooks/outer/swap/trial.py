@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 from outer import workloads
@@ -18,6 +19,7 @@ from outer.model import DataProduct, Port, model
 from outer.ports import QUARANTINE, Locations
 from outer.product import File, Product
 from outer.publish import Area, new_run_id
+from outer.receipt import Receipt
 from outer.result import AuditReport
 from outer.surroundings import history, related, runs
 from outer.swap.state import INNER
@@ -39,13 +41,18 @@ class Ground:
     locks: tuple[int, ...]
     """File descriptors that workloads inherit, so that one that outlives this command keeps the next one out."""
 
+    @cached_property
+    def earlier(self) -> tuple[Receipt, ...]:
+        """The runs before, read once for all ports."""
+        return runs(Area(self.locations.root).receipts)
+
     def judged(self, port: Port, outputs: Mapping[str, Dataset]) -> AuditReport:
         """Hold what was written for an output port against its contract, as `outer run` does."""
         made = [(one.port.contract, outputs[one.port.name]) for one in self.locations.outputs]
         made += [(one.port.contract, one.dataset) for one in self.locations.inputs]
         return audit(
             port.contract, outputs[port.name], published=None, as_of=datetime.now(UTC),
-            related=related(port.contract, made), history=history(runs(Area(self.locations.root).receipts), port.name),
+            related=related(port.contract, made), history=history(self.earlier, port.name),
         )  # fmt: skip
 
 
