@@ -58,9 +58,14 @@ def plain(line: str) -> str:
     return line.strip()
 
 
+CI = ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")
+"""By these pytest prints its last lines in another form than to the person whom the tutorial addresses."""
+
+
 def run(product: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in CI}
     return subprocess.run(
-        command, cwd=product, env={**os.environ, "PYTHONUTF8": "1"}, text=True, check=False, timeout=600,
+        command, cwd=product, env={**kept, "COLUMNS": "80", "PYTHONUTF8": "1"}, text=True, check=False, timeout=600,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
