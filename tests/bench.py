@@ -22,7 +22,7 @@ from pathlib import Path
 import bench_audit
 import bench_fleet
 import bench_jobs
-from suite_repo import clone
+from suite_repo import OWN_ENVIRONMENT, clone
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "docs/reference/benchmarks.md"
@@ -50,10 +50,8 @@ class Row:
 def call(command: list[str], cwd: Path, environment: Mapping[str, str] | None = None) -> float:
     """Seconds that a process takes; stops the benchmark when it fails."""
     start = time.perf_counter()
-    # Where nox makes environments with uv, it points every uv at its own.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("UV_P")}
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, env={**inherited, **(environment or {})}
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
     )
     if done.returncode:
         sys.exit(f"bench: {' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -369,6 +367,8 @@ def main(arguments: list[str]) -> None:
     """Measure the parts that `arguments` name (all, where they name none), and put their sections into the report."""
     # Whoever sets it would have every process of every product compiled anew, which nobody's machine does.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in OWN_ENVIRONMENT:
+        os.environ.pop(name, None)
     if strange := [name for name in arguments if name not in PARTS]:
         sys.exit(f"bench: there is no part {strange[0]} (there are: {', '.join(PARTS)})")
     for part in arguments or PARTS:

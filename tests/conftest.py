@@ -36,7 +36,7 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(variable, folder)
         for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_", "OUTER_"))]:
             patch.delenv(name)
-        for name in ("NO_COLOR", "FORCE_COLOR", "DATA_ROOT", "INPUT_ROOT"):
+        for name in ("NO_COLOR", "FORCE_COLOR", "DATA_ROOT", "INPUT_ROOT", *suite_repo.OWN_ENVIRONMENT):
             patch.delenv(name, raising=False)
         patch.setenv("HOME", str(home))
         patch.setenv("USERPROFILE", str(home))

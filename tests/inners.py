@@ -31,7 +31,7 @@ def call(
     command: Sequence[str | Path], cwd: Path, *, code: int = 0, both: bool = False, **environment: str
 ) -> str:  # fmt: skip
     """What `command` prints on stdout, or on `both`; it has to end with `code`. It knows nothing of our environment."""
-    own = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     stderr = subprocess.STDOUT if both else subprocess.PIPE
     done = subprocess.run(
         command, cwd=cwd, env=own | environment, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False

@@ -26,6 +26,8 @@ ANSWERS = {"blueprint": "polars"}
 """The one answer without a default."""
 CURRENT = ":current:"
 """The release that a product is at."""
+OWN_ENVIRONMENT = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON")
+"""Variables of nox that lead every uv to the environment of the tests; a product's would empty and refill that."""
 
 _GIT = (
     "git",

@@ -239,9 +239,22 @@ def failed(rule: str, severity: str = "error") -> dict[str, Any]:
 
 
 def test_a_run_is_the_products_own_command_and_gives_the_receipt(orchestrated: Path) -> None:
-    run = published(orchestrated, 0, {"run_id": "x", "outputs": []})
+    receipt = {"run_id": "x", "outcome": "published", "outputs": []}
+    run = published(orchestrated, 0, receipt)
     assert run.log == ["arguments: -s run -- --env local"]
-    assert run.made == {"run_id": "x", "outputs": []}
+    assert run.made == receipt
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [pytest.param(None, id="no receipt"), pytest.param({"outcome": "failed", "reason": "x"}, id="one of a failure")],
+)
+def test_a_run_that_ends_well_without_a_receipt_that_says_so_has_failed(
+    receipt: dict[str, Any] | None, orchestrated: Path
+) -> None:
+    run = published(orchestrated, 0, receipt)
+    assert run.kind == "Failed"
+    assert "no receipt of a published version in" in str(run.error)
 
 
 def test_data_that_break_a_contract_are_told_apart_from_runs_that_may_go_better(orchestrated: Path) -> None:

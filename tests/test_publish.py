@@ -144,15 +144,14 @@ def test_a_run_killed_at_any_moment_leaves_one_complete_version(tmp_path: Path) 
 
 
 def test_a_first_run_that_is_killed_leaves_nothing_published_and_the_next_one_works(tmp_path: Path) -> None:
-    root = stamped_product(tmp_path)
-    for words in (*PHASES.values(),):
+    for phase, words in PHASES.items():
+        root = stamped_product(tmp_path / phase)
         killed = Killed(root, words, 0)
-        assert killed.was_killed
-        if area(root).published() is None:
-            assert not area(root).current.exists()
-    quietly(root)
-    assert published(root)
-    assert leftovers(root) == []
+        assert killed.was_killed or phase == "publish"  # which is so short that it may be over by then
+        assert (area(root).published() is None) == (not area(root).current.exists())
+        quietly(root)
+        assert published(root)
+        assert leftovers(root) == []
 
 
 def test_a_workload_that_outlives_its_killed_run_keeps_the_lock(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from outer.evidence import Lineage, lineage_run
 from outer.limits import Limits, limits
 from outer.lock import locked, note_holder
 from outer.machine import deaf, foreseen, require, stoppable
-from outer.model import DataProduct, Workload, model
+from outer.model import DataProduct, model
 from outer.parquet import Unusable, opened
 from outer.ports import QUARANTINE, Location, Locations, resolve
 from outer.postgres import Shelf, own_name, shelf
@@ -30,7 +30,7 @@ from outer.receipt import InputRecord, OutputRecord, QuarantineRecord, Receipt, 
 from outer.result import AuditReport
 from outer.surroundings import history, related, runs
 from outer.talk import Talk, counted
-from outer.written import check_written
+from outer.written import check_staging, check_written
 from outer.yamlfile import show
 
 
@@ -160,7 +160,7 @@ class _Job:
 
     def work(self, lock: int, *, setup: bool) -> None:
         """Run setup and workloads; every output file is there when this returns."""
-        logs = self.area.logs(self.run_id)
+        staging, logs = self.area.staging(self.run_id), self.area.logs(self.run_id)
         folder = self.product.source.root / "inner"
         base = workloads.environment(logs / "tools")
         ports = workloads.describe(self.locations, self.area, self.run_id, self.environment, self.since, self.previous)
@@ -182,22 +182,11 @@ class _Job:
                 log=logs / f"{workload.name}.log", timeout=workload.timeout,
                 talk=self.talk, keep_open=(lock,), started=note,
             )  # fmt: skip
-            self._check_written(workload)
+            check_written(workload, self.locations.outputs, staging)
             self.talk.done(workload.name)
-        for workload in self.product.inner.workloads[:-1]:
-            self._check_written(workload)  # a later one may have laid hands on it
-        expected = {QUARANTINE, *(location.path.name for location in self.locations.outputs)}
-        if strange := sorted(set(os.listdir(self.area.staging(self.run_id))) - expected):
-            raise RunFailed(
-                f"the workloads have written what is no output port: {', '.join(map(show, strange[:5]))}",
-                "Write each output port to its location and nothing beside it; keep other files inside inner/.",
-            )
+        # All of them once more: a later workload may have laid hands on what an earlier one wrote.
+        check_staging(self.product.inner.workloads, self.locations.outputs, staging)
         self._set_aside()
-
-    def _check_written(self, workload: Workload) -> None:
-        for location in self.locations.outputs:
-            if location.port.name in workload.writes:
-                check_written(workload, location, self._staged(location))
 
     def _set_aside(self) -> None:
         rows = {name: report.rows for name, report in self.input_reports.items()}

@@ -1,18 +1,40 @@
-"""What a workload may leave at an output port: data of its own, whole, and nothing that leads away."""
+"""What workloads may leave: data of their own at each output port, whole, and nothing beside them."""
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterable
+from pathlib import Path
 
 from outer.dataset import Dataset, Unlisted, everything
 from outer.errors import RunFailed
 from outer.model import Workload
-from outer.ports import Location, variable
+from outer.ports import QUARANTINE, Location, variable
 from outer.yamlfile import show
 
 
-def check_written(workload: Workload, location: Location, data: Dataset) -> None:
-    """Make sure that the workload has written what is to be published: data of its own, and nothing that leads away."""
+def check_staging(workloads: Iterable[Workload], outputs: Iterable[Location], staging: Path) -> None:
+    """Make sure that `staging` holds what all workloads were to write, and nothing else. Raises `RunFailed`."""
+    outputs = list(outputs)
+    for workload in workloads:
+        check_written(workload, outputs, staging)
+    expected = {QUARANTINE, *(location.path.name for location in outputs)}
+    if strange := sorted(set(os.listdir(staging)) - expected):
+        raise RunFailed(
+            f"the workloads have written what is no output port: {', '.join(map(show, strange[:5]))}, in {staging}",
+            "Write each output port to its location and nothing beside it; keep other files inside inner/.",
+        )
+
+
+def check_written(workload: Workload, outputs: Iterable[Location], staging: Path) -> None:
+    """Make sure that the workload has written its ports into `staging`. Raises `RunFailed`."""
+    for location in outputs:
+        if location.port.name in workload.writes:
+            _check_port(workload, location, location.inside(staging))
+
+
+def _check_port(workload: Workload, location: Location, data: Dataset) -> None:
     path, kind = data.path, _KINDS[location.is_folder, location.format]
     todo = f"Let it write {kind} to ${variable('OUTPUT', location.port.name)}."
     start = f"workload {show(workload.name)} has ended without writing output port {show(location.port.name)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,9 @@ from pathlib import Path
 from outer import workloads
 from outer.audit import audit
 from outer.dataset import Dataset
-from outer.errors import RunFailed, UsageError
+from outer.errors import UsageError
 from outer.model import DataProduct, Port, model
-from outer.ports import QUARANTINE, Locations
+from outer.ports import Locations
 from outer.product import File, Product
 from outer.publish import Area, new_run_id
 from outer.receipt import Receipt
@@ -24,7 +23,7 @@ from outer.result import AuditReport
 from outer.surroundings import history, related, runs
 from outer.swap.state import INNER
 from outer.talk import Talk
-from outer.written import check_written
+from outer.written import check_staging
 from outer.yamlfile import Unreadable, read, show
 
 
@@ -111,16 +110,7 @@ def trial(ground: Ground, folder: str, target: Path, talk: Talk) -> Trial:
         )  # fmt: skip
         talk.done(f"{folder}: {workload.name}")
     took = time.monotonic() - began
-    for workload in product.inner.workloads:  # now that no later one can lay hands on it
-        for location in ground.locations.outputs:
-            if location.port.name in workload.writes:
-                check_written(workload, location, location.inside(staging))
-    expected = {QUARANTINE, *(location.path.name for location in ground.locations.outputs)}
-    if strange := sorted(set(os.listdir(staging)) - expected):
-        raise RunFailed(
-            f"{folder}/ has written what is no output port: {', '.join(map(show, strange[:5]))}",
-            "Write each output port to its location and nothing beside it.",
-        )
+    check_staging(product.inner.workloads, ground.locations.outputs, staging)
     outputs = {location.port.name: location.inside(staging) for location in ground.locations.outputs}
     return Trial(outputs, took)
 

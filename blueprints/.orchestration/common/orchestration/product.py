@@ -207,7 +207,8 @@ def command(product: Product, name: str, log: Callable[[str], object]) -> None:
 def publish(product: Product, log: Callable[[str], object]) -> Mapping[str, Any]:
     """Run all workloads, audit what they made, publish it; the receipt comes back.
 
-    Raises BrokenContract where data are to blame, Failed for everything else. In both cases nothing was published.
+    Raises BrokenContract where data are to blame, Failed for everything else. In both cases nothing was published, or
+    nothing says that it was: a run that ends well but leaves no receipt where the contracts say has failed too.
     """
     before = _receipts(product)
     try:
@@ -223,7 +224,13 @@ def publish(product: Product, log: Callable[[str], object]) -> Mapping[str, Any]
         if broken:
             raise BrokenContract(f"{receipt['reason']} ({'; '.join(broken)})", receipt) from None
         raise
-    return _newest(product, before)
+    receipt = _newest(product, before)
+    if receipt.get("outcome") != "published":
+        raise Failed(
+            f"`run` has ended well, but left no receipt of a published version in {product.area / 'receipts'}: "
+            "is that the folder that its contracts name?"
+        )
+    return receipt
 
 
 def _newest(product: Product, before: set[str]) -> Mapping[str, Any]:

@@ -85,9 +85,9 @@ def run(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg
         raise dg.Failure(str(broken), allow_retries=False) from None
     except own["Failed"] as failed:
         raise dg.Failure(str(failed)) from None
-    made = {port["port"]: port for port in receipt.get("outputs", ())}
+    made = {port["port"]: port for port in receipt["outputs"]}
     for port in product.outputs:
-        facts = made.get(port.name)
+        facts = made[port.name]
         yield dg.MaterializeResult(
             asset_key=key(port.urn),
             metadata={
@@ -95,10 +95,8 @@ def run(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg
                 "dagster/row_count": facts["rows"],
                 "version": facts["version"],
                 "location": facts["location"],
-            }
-            if facts
-            else None,
-            data_version=dg.DataVersion(facts["fingerprint"]) if facts else None,
+            },
+            data_version=dg.DataVersion(facts["fingerprint"]),
             check_results=[audited(port, receipt)],
         )
     try:
