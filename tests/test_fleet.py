@@ -568,6 +568,16 @@ def test_a_port_that_its_producer_has_given_up_breaks_its_consumers(fleet: Path)
     assert found.exit_code == FINDINGS
 
 
+def test_a_pin_is_held_against_every_product_that_offers_its_contract(fleet: Path) -> None:
+    """A copy of a product offers the same contracts: which of the two is meant, nobody knows."""
+    shutil.copytree(fleet / "source-0000", fleet / "zource-0000")
+    edit(fleet / "zource-0000" / AIRLINES, "- name: name\n", "- name: airline\n")
+    found = mesh(wish(fleet), consumer=fleet / "product-0001")
+    fits = {pin.producer: pin.fit for pin in found.pins}
+    assert (fits["source-0000"], fits["zource-0000"]) == ("fine", "breaks")
+    assert found.exit_code == FINDINGS
+
+
 def test_a_pin_whose_producer_cannot_be_read_or_is_unknown_could_not_run(fleet: Path) -> None:
     one = fleet / "product-0001"
     found = mesh(wish(fleet), consumer=one)

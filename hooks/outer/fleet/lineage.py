@@ -27,19 +27,21 @@ def edges(consumers: Iterable[Looked], producers: Iterable[Looked]) -> Iterator[
     """Every input port of `consumers`, with its producer among `producers`.
 
     The producer is who offers the contract of this id; else who has the name that the id speaks of, for a producer that
-    has given the port up is still the one to ask.
+    has given the port up is still the one to ask. Where several offer it, as copies of one product do, there is an edge
+    to each of them: nobody here can say which one is meant.
     """
-    by_contract: dict[str, Looked] = {}
+    by_contract: dict[str, list[Looked]] = {}
     by_product: dict[str, Looked] = {}
     for producer in producers:
         for port in producer.facts.outputs:
-            by_contract.setdefault(port.contract, producer)
+            by_contract.setdefault(port.contract, []).append(producer)
         if name := _own(producer.facts):
             by_product.setdefault(name, producer)
     for consumer in consumers:
         for pinned in consumer.facts.inputs:
-            found = by_contract.get(pinned.contract) or by_product.get(_product(pinned.contract))
-            yield Edge(consumer, pinned, found if found is None or found.member.root != consumer.member.root else None)
+            found = by_contract.get(pinned.contract) or [by_product.get(_product(pinned.contract))]
+            others = [one for one in found if one is not None and one.member.root != consumer.member.root]
+            yield from (Edge(consumer, pinned, other) for other in others or [None])
 
 
 def _product(contract: str) -> str:
