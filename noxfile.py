@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 NOX = "nox==2026.10.20"
 
+os.environ["PIP_USER"] = "0"  # somebody's `user = true` for pip would be refused in every environment made here
+
 if not (3, 11) <= sys.version_info[:2] < (3, 15):
     sys.exit(f"noxfile.py: Python 3.11 to 3.14 is needed, this is {sys.version.split()[0]}.")
 

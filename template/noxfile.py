@@ -38,6 +38,7 @@ PROGRAMS = "Scripts" if os.name == "nt" else "bin"
 # fetches the suite; PYTHONPATH could put another `outer` before the pinned one.
 for variable in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "PYTHONPATH"):
     os.environ.pop(variable, None)
+os.environ["PIP_USER"] = "0"  # somebody's `user = true` for pip would be refused in every environment made here
 
 
 def stop(message: str) -> NoReturn:

@@ -41,6 +41,19 @@ def readers(*looks: Callable[[], str]) -> Iterator[Counter[str]]:
     assert trouble == []
 
 
+@contextmanager
+def heeded(number: int) -> Iterator[None]:
+    """Processes that are started meanwhile can be stopped by the signal `number`.
+
+    A shell that started the tests in the background has switched SIGINT off, and nohup SIGHUP; children inherit that.
+    """
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def kill(process: subprocess.Popen[bytes], words: bytes, delay: float) -> str:
     """Kill `process`, whose stderr is a pipe, `delay` seconds after it has said `words` there, unless it has ended.
 

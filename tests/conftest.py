@@ -38,6 +38,9 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.delenv(name)
         for name in ("NO_COLOR", "FORCE_COLOR", "DATA_ROOT", "INPUT_ROOT", *suite_repo.OWN_ENVIRONMENT):
             patch.delenv(name, raising=False)
+        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        for name in ("NO_PROXY", "no_proxy"):  # the servers of tests are on this machine
+            patch.setenv(name, ",".join(filter(None, [direct, "127.0.0.1", "localhost"])))
         patch.setenv("HOME", str(home))
         patch.setenv("USERPROFILE", str(home))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))

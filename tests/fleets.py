@@ -132,9 +132,7 @@ def _source(root: Path, name: str, domain: str) -> None:
 
 def from_suite(product: Path, suite: Path) -> Path:
     """Let the product come from `suite`, which holds the release that it is pinned to, and commit that."""
-    answers = product / ".copier-answers.yml"
-    lines = answers.read_text(encoding="utf-8").splitlines()
-    old = next(line.removeprefix("_src_path: ") for line in lines if line.startswith("_src_path: "))
+    old = yaml.safe_load((product / ".copier-answers.yml").read_text(encoding="utf-8"))["_src_path"]
     for path in suite_repo.files(product).values():
         data = path.read_bytes()
         if old.encode() in data:

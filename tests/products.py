@@ -132,6 +132,21 @@ def contract(
     }
 
 
+def add_major(root: Path, port: str, **server: Any) -> None:
+    """Put major 2 of the output port `port` beside its first one, as `outer bump` does; its table is `<port>_v2`."""
+    contracts = root / "outer/contracts/output"
+    newer = json.loads((contracts / f"{port}.v1.odcs.yaml").read_text())
+    newer |= {"version": "2.0.0", "id": urn(port).replace(":1:", ":2:")}
+    newer["servers"][0] |= server
+    newer["schema"][0]["physicalName"] = f"{port}_v2"
+    _save(contracts / f"{port}.v2.odcs.yaml", newer)
+    path = root / "outer/data-product.odps.yaml"
+    descriptor = json.loads(path.read_text())
+    descriptor |= {"id": "urn:dmb:dp:test:tiny:2", "version": "2.0.0"}
+    descriptor["outputPorts"].append({"name": port, "version": "2.0.0", "contractId": newer["id"]})
+    _save(path, descriptor)
+
+
 def urn(port: str) -> str:
     return f"urn:dmb:cmp:test:tiny:1:{port}"
 

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +20,7 @@ from outer.audit import MASK, audit, audit_input
 from outer.datatypes import physical
 from outer.parquet import Unusable, opened
 from outer.result import AuditReport, Result
-from products import COLUMNS, ROWS, build_product, column, output_contract, write_parquet
+from products import COLUMNS, HOOKS, ROWS, build_product, column, output_contract, write_parquet
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 Clauses = Mapping[str, Any]
@@ -608,6 +611,27 @@ def test_folder_names_do_not_become_columns(tmp_path: Path) -> None:
     (tmp_path / "year=2030").mkdir()
     with opened(write_parquet(tmp_path / "year=2030" / "x.parquet", "SELECT 1 AS x")) as table:
         assert list(table.footer.types) == ["x"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is counted in other units, or not at all")
+def test_a_wide_file_is_opened_in_little_memory(tmp_path: Path) -> None:
+    """With expressions for each column, the statistics of 300 columns took gigabytes."""
+    columns = ", ".join(f"range AS c{n}" for n in range(300))
+    path = write_parquet(tmp_path / "wide.parquet", f"SELECT {columns} FROM range(9)")
+    job = (
+        "import pathlib, resource, sys\n"
+        "from outer.parquet import opened\n"
+        "with opened(pathlib.Path(sys.argv[1])) as table:\n"
+        "    footer = table.footer\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(len(footer.nulls), set(footer.lows.values()), set(footer.highs.values()), peak // 1024)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(HOOKS)}
+    command = [sys.executable, "-c", job, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    *told, megabytes = done.stdout.split()
+    assert told == ["300", "{'0'}", "{'8'}"]
+    assert int(megabytes) < 400
 
 
 def test_an_empty_file_is_not_usable(tmp_path: Path) -> None:

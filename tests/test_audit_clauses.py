@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from outer.audit import Past, audit
+from outer.audit import Past, audit, audit_input
 from outer.audit.clauses import coverage
 from outer.audit.compile import FORMATS, compiled
 from outer.audit.pattern import portable
@@ -20,11 +21,13 @@ from outer.audit.personal import looks_like, masked
 from outer.audit.warehouse import NAMES, Warehouse, guarded, translated
 from outer.dataset import Dataset
 from outer.model import Contract, model
-from outer.parquet import Unusable
+from outer.parquet import Unusable, opened
 from outer.product import load
 from outer.quality import Unknown
 from outer.result import AuditReport, Result
 from outer.run import run
+from outer.servicelevel import newest
+from outer.surroundings import related
 from outer.talk import Talk
 from outer.verify import verify
 from products import COLUMNS, ROWS, build_product, column, output_contract, write_parquet
@@ -164,11 +167,67 @@ def test_a_nested_field_that_is_missing_or_of_another_type_fails(tmp_path: Path)
     assert verdict(report, "type:at.flags").outcome == "not_checked"
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("SELECT {'zip': '1', 'flags': [true]} AS at", ""),
+        ("SELECT {'flags': [true]} AS at", "missing: `zip`"),
+        ("SELECT {'zip': '1', 'flags': [true], 'more': 1} AS at", "not in the contract: `more`"),
+        ("SELECT {'flags': [true], 'zip': '1'} AS at", "in another order: `flags`, `zip`"),
+    ],
+)
+@pytest.mark.parametrize("listed", [False, True])
+def test_fields_of_an_object_are_those_of_the_contract_also_where_no_physical_type_says_so(
+    tmp_path: Path, rows: str, said: str, listed: bool
+) -> None:
+    (entry,) = nested(required=True)
+    columns = [{key: value for key, value in entry.items() if key != "physicalType"}]
+    if listed:
+        inner = {"logicalType": "object", "properties": columns[0]["properties"]}
+        columns, rows = [{"name": "at", "logicalType": "array", "items": inner}], rows.replace(" AS at", "] AS at")
+        rows = rows.replace("SELECT ", "SELECT [")
+    report = audited(tmp_path, rows, columns)
+    assert [r.observed for r in report.failures] == ([said] if said else [])
+    data = tmp_path / "t.parquet"
+    accepted = audit_input(made(columns), data)
+    assert bool(accepted.failures) is said.startswith("missing"), "an input may have more"
+
+
+def test_a_rule_about_what_lies_in_json_fails_since_nobody_looks_into_it(tmp_path: Path) -> None:
+    inner = {"name": "zip", "logicalType": "string"}
+    columns = [{"name": "at", "logicalType": "object", "physicalType": "JSON", "properties": [inner]}]
+    rows = "SELECT '{}'::JSON AS at"
+    assert not audited(tmp_path, rows, columns).failures
+    inner["required"] = True  # type: ignore[assignment]
+    assert {r.rule: r.how for r in audited(tmp_path, rows, columns).failures} == {"required:at.zip": "could not run"}
+
+
 def test_a_closed_field_masks_the_column_around_it(tmp_path: Path) -> None:
     columns = nested(classification="confidential", logicalTypeOptions={"maxLength": 3})
     columns.append(column("id", "BIGINT", "integer", primaryKey=True, primaryKeyPosition=1))
     rows = "SELECT {'zip': 'secret', 'flags': [true]} AS at, 1::BIGINT AS id"
     assert verdict(audited(tmp_path, rows, columns), "maxLength:at.zip").examples == ({"id": "1", "at.zip": "***"},)
+
+
+@pytest.mark.parametrize(
+    ("physical", "value", "zoned", "failed"),
+    [
+        ("TIME", "TIME '08:00:00'", False, set()),
+        ("TIME", "TIME '07:59:59'", True, {"timezone:x", "minimum:x"}),
+        ("TIME(6)", "TIME '08:00:00'", False, set()),
+        ("TIME_NS", "TIME_NS '07:59:59.999999999'", False, {"minimum:x"}),
+        ("TIMETZ", "TIMETZ '10:00:00+02'", True, set()),
+        ("TIME WITH TIME ZONE", "TIMETZ '09:59:59+02'", False, {"timezone:x", "minimum:x"}),
+        ("TIMETZ", "TIME '08:00:00'", True, {"type:x", "timezone:x"}),
+    ],
+)
+def test_a_time_of_the_day_has_bounds_and_a_zone_or_none(
+    tmp_path: Path, physical: str, value: str, zoned: bool, failed: set[str]
+) -> None:
+    columns = [column("x", physical, "time", logicalTypeOptions={"timezone": zoned, "minimum": "08:00:00"})]
+    report = audited(tmp_path, f"SELECT {value} AS x", columns)
+    assert {r.rule for r in report.failures} == failed
+    assert all(r.how != "could not run" for r in report.failures)
 
 
 # --- Relationships --------------------------------------------------------------------------------
@@ -183,6 +242,29 @@ def test_a_value_without_its_counterpart_in_another_table_fails(tmp_path: Path, 
     assert (result.outcome, result.bad_rows) == ("failed", 2)
     assert result.examples == ({"x": "3"}, {"x": "4"})
     assert verdict(audited(tmp_path, rows, columns), "relationships:x").outcome == "not_checked"
+
+
+def test_a_relationship_may_name_tables_and_columns_by_their_ids(tmp_path: Path) -> None:
+    own = [
+        column("id", "BIGINT", "integer", id="own_pk", physicalName="key"),
+        column("up", "BIGINT", "integer", id="up_id", relationships=[{"to": "schema/t_tbl/properties/own_pk"}]),
+        column("p", "BIGINT", "integer",
+               relationships=[{"to": "p.odcs.yaml#/schema/p_tbl/properties/p_pk"}, {"to": "parents.number"}]),
+    ]  # fmt: skip
+    document = made(own)
+    document.file.value["schema"][0] |= {
+        "id": "t_tbl",
+        "relationships": [{"from": "schema/t_tbl/properties/up_id", "to": "schema/t_tbl/properties/own_pk"}],
+    }
+    other = made([column("number", "BIGINT", "integer", id="p_pk", physicalName="no")])
+    other.file.value["schema"][0] |= {"id": "p_tbl", "name": "parents"}
+    parents = Dataset(write_parquet(tmp_path / "p.parquet", "SELECT range AS no FROM range(3)"))
+    tables = related(document, [(document, parents), (other, parents)])
+    data = write_parquet(tmp_path / "t.parquet", "SELECT 1::BIGINT AS key, 7::BIGINT AS up, 3::BIGINT AS p")
+    report = audit(document, data, published=None, as_of=NOW, related=tables)
+    assert {r.rule: r.bad_rows for r in report.failures} == {
+        "relationships:up": 1, "relationships:p": 1, "relationships:p#2": 1, "relationships": 1,
+    }  # fmt: skip
 
 
 def test_a_relationship_of_several_columns_holds_for_all_of_them_together(tmp_path: Path) -> None:
@@ -257,6 +339,62 @@ RUNS = tuple(Past(NOW - timedelta(days=n), n != 3, 100 + n) for n in range(5, 0,
 def test_a_service_level_is_judged_by_data_and_history(tmp_path: Path, level: Clauses, rows: str, outcome: str) -> None:
     report = audited(tmp_path, f"SELECT {rows} AS x", DAY, [level], history=RUNS)
     assert verdict(report, f"sla:{level['property']}").outcome == outcome
+
+
+def test_a_service_level_without_an_element_is_about_the_one_that_the_contract_names_for_all(tmp_path: Path) -> None:
+    levels = [{"property": "Latency", "value": 2, "unit": "d"}, {"property": "re", "value": 30, "unit": "days"},
+              {"property": "frequency", "value": 1, "unit": "d"}]  # fmt: skip
+    document = made(DAY, levels=levels)
+    data = write_parquet(tmp_path / "t.parquet", "SELECT DATE '2029-01-01' AS x")
+    assert not audit(document, data, published=NOW, as_of=NOW).failures
+    document.file.value["slaDefaultElement"] = "t.x"
+    report = audit(document, data, published=NOW, as_of=NOW)
+    assert {r.rule for r in report.failures} == {"sla:Latency", "sla:re"}
+    (clause,) = [c for c in coverage(document, report) if c.pointer == ("slaDefaultElement",)]
+    assert clause.rules == ("sla:Latency", "sla:re")
+
+
+@pytest.mark.parametrize(
+    ("zone", "fresh", "stale"),
+    [
+        ("", "2030-01-31 10:00:00", "2030-01-31 09:59:59"),
+        ("Etc/UTC", "2030-01-31 10:00:00", "2030-01-31 09:59:59"),
+        ("Asia/Tokyo", "2030-01-31 19:00:00", "2030-01-31 18:59:59"),
+        ("America/Los_Angeles", "2030-01-31 02:00:00", "2030-01-31 01:59:59"),
+    ],
+)
+def test_times_without_a_zone_are_those_of_the_default_one(tmp_path: Path, zone: str, fresh: str, stale: str) -> None:
+    if zone and zone not in available_timezones():
+        pytest.skip("this machine knows no time zones")
+    options = {"logicalTypeOptions": {"defaultTimezone": zone}} if zone else {}
+    columns = [column("x", "TIMESTAMP", "timestamp", **options)]
+    levels = [{"property": name, "value": 2, "unit": "h", "element": "x"} for name in ("latency", "retention")]
+    for value, failed in ((fresh, set()), (stale, {"sla:latency", "sla:retention"})):
+        # The future is passed over, so that the other value is the newest, with statistics and without.
+        rows = f"SELECT unnest([TIMESTAMP '{value}', TIMESTAMP '2031-01-01']) AS x"
+        for query in (rows, f"{rows} LIMIT 1"):
+            report = audited(tmp_path, query, columns, levels)
+            assert {r.rule for r in report.failures} == failed
+    with opened(write_parquet(tmp_path / "x.parquet", rows)) as table:
+        found = newest(table, '"x"', "TIMESTAMP", NOW, zone)
+    assert found == NOW - timedelta(hours=2, seconds=1)
+
+
+def test_a_time_zone_that_is_not_known_is_no_pass(tmp_path: Path) -> None:
+    columns = [column("x", "TIMESTAMP", "timestamp", logicalTypeOptions={"defaultTimezone": "Mars/Base"})]
+    level = {"property": "latency", "value": 2, "unit": "h", "element": "x"}
+    result = verdict(audited(tmp_path, "SELECT TIMESTAMP '2030-01-31' AS x", columns, [level]), "sla:latency")
+    assert (result.outcome, result.how) == ("failed", "could not run")
+    assert "`Mars/Base` is not known here" in result.reason
+
+
+@pytest.mark.parametrize(("element", "failed"), [("t", False), ("t.x.y", True), ("x.y", True), ("t, t.x.y", True)])
+def test_an_element_is_a_table_or_a_column_whatever_is_in_its_name(tmp_path: Path, element: str, failed: bool) -> None:
+    level = {"property": "freshness", "value": 2, "unit": "d", "element": element}
+    rows = "SELECT DATE '2029-01-01' AS \"x.y\""
+    report = audited(tmp_path, rows, [column("x.y", "DATE", "date")], [level], published=NOW)
+    result = verdict(report, "sla:freshness")
+    assert ((result.outcome == "failed"), result.how != "could not run") == (failed, True)
 
 
 @pytest.mark.parametrize("name", ["frequency", "volume", "availability"])
@@ -344,6 +482,54 @@ def test_a_number_of_json_keeps_its_places(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("form", "text"), [("csv", ""), ("json", ""), ("json", "[]")])
+def test_a_text_file_without_anything_has_none_of_the_columns(tmp_path: Path, form: Any, text: str) -> None:
+    (tmp_path / "t").write_text(text)
+    report = audit(made(TYPED), Dataset(tmp_path / "t", form), published=None, as_of=NOW)
+    assert [r.rule for r in report.failures] == ["columns"]
+
+
+def test_a_quotation_mark_that_comes_late_in_a_csv_file_is_one(tmp_path: Path) -> None:
+    data = Dataset(tmp_path / "t.csv", "csv")
+    contract = made([column("id", "BIGINT"), word(logicalTypeOptions={"pattern": '^(a|b, "q")$'})])
+    rows = [f"{n},a\n" for n in range(25_000)]
+    data.path.write_text("".join(["id,x\n", *rows, '1,"b, ""q"""\n']))
+    report = audit(contract, data, published=None, as_of=NOW)
+    assert (report.rows, report.failures) == (25_001, ())
+    data.path.write_text("id,x\n1,'b, \"q\"'\n")
+    assert not audit(contract, data, published=None, as_of=NOW).failures
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ('{"x": "secret", "more": 1}', 'in line 25001: unknown key "more"'),
+        ('{"x": "secret", "x": "secret"}', 'in line 25001: duplicate key "x"'),
+        ('{"x": "secret"', "in line 25002"),
+    ],
+)
+def test_why_json_cannot_be_read_is_said_without_what_is_in_it(tmp_path: Path, last: str, said: str) -> None:
+    data = Dataset(tmp_path / "t.json", "json")
+    data.path.write_text('{"x": "a"}\n' * 25_000 + last + "\n")
+    (result,) = audit(made([word()]), data, published=None, as_of=NOW).failures
+    assert said in result.reason
+    assert "secret" not in result.reason
+
+
+def test_an_object_of_json_is_no_text(tmp_path: Path) -> None:
+    data = Dataset(tmp_path / "t.json", "json")
+    pattern = {"pattern": "^[ab7]$"}
+    for text, bad in (
+        ('{"x": "a"}\n{"x": 7}\n{"x": null}\n', None),
+        ('{"x": {"y": "a"}}\n{"x": null}\n', 1),
+        ('{"x": ["a"]}\n', 1),
+        ('{"x": "a"}\n{"x": {"y": 1}}\n{"x": [1]}\n', 2),
+    ):
+        data.path.write_text(text)
+        report = audit(made([word(logicalTypeOptions=pattern)]), data, published=None, as_of=NOW)
+        assert {r.rule: r.bad_rows for r in report.failures} == ({"type:x": bad} if bad else {}), text
+
+
 def test_an_undeclared_column_of_a_text_file_is_found(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,day,more\n1,2030-01-01,x\n")
     report = audit(made(TYPED), Dataset(tmp_path / "t.csv", "csv"), published=None, as_of=NOW)
@@ -364,6 +550,27 @@ def test_columns_in_the_names_of_folders_have_the_type_of_the_contract(tmp_path:
     assert verdict(report, "partitioned:y").outcome == "passed"
 
 
+def test_folders_lie_in_one_another_in_the_order_of_the_contract(tmp_path: Path) -> None:
+    place = {"partitioned": True, "physicalType": "INTEGER", "logicalType": "integer"}
+    columns = [{"name": "y", **place, "partitionKeyPosition": 2}, {"name": "z", **place, "partitionKeyPosition": 1},
+               *TYPED[:1]]  # fmt: skip
+    for by, failed in (("z, y", set()), ("y, z", {"partitioned:y", "partitioned:z"})):
+        data = tmp_path / by.replace(", ", "")
+        with duckdb.connect() as base:
+            rows = "SELECT 1::BIGINT AS id, 1 AS y, 2 AS z"
+            base.execute(f"COPY ({rows}) TO '{data}' (FORMAT parquet, PARTITION_BY ({by}))")
+        assert {r.rule for r in audit(made(columns), Dataset(data), published=None, as_of=NOW).failures} == failed
+
+
+def test_a_position_in_no_key_demands_nothing(tmp_path: Path) -> None:
+    document = made([word(primaryKey=False, primaryKeyPosition=-1, partitioned=False, partitionKeyPosition=-1)])
+    data = write_parquet(tmp_path / "t.parquet", "SELECT 'a' AS x")
+    found = coverage(document, audit(document, data, published=None, as_of=NOW))
+    assert {c.verdict for c in found if c.pointer[-1] in ("primaryKeyPosition", "partitionKeyPosition")} == {
+        "declared only"
+    }
+
+
 def test_files_that_do_not_agree_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     write_parquet(tmp_path / "p" / "a.parquet", "SELECT 1::BIGINT AS id, DATE '2030-01-01' AS day")
@@ -380,6 +587,22 @@ def test_metadata_alone_prove_what_they_can_and_claim_no_more(tmp_path: Path) ->
     outcomes = {r.rule: r.outcome for r in report.results}
     assert outcomes["minimum:id"] == outcomes["required:id"] == "passed"
     assert outcomes["pattern:x"] == outcomes["unique:id"] == "not_checked"
+
+
+def test_a_number_of_the_contract_is_the_one_that_a_column_of_four_bytes_can_hold(tmp_path: Path) -> None:
+    listed = {"metric": "invalidValues", "arguments": {"validValues": [0.1, 0.3, 1234.6, 0.7]}, "mustBe": 0}
+    options = {"minimum": 0.1, "maximum": 1234.6, "multipleOf": 0.1}
+    wide = {"exclusiveMinimum": 0.7, "maximum": 1e39}
+    columns = [
+        column("x", "REAL", "number", quality=[listed], logicalTypeOptions=options),
+        column("y", "REAL", "number", logicalTypeOptions=wide),
+    ]
+    good = "SELECT unnest([0.1, 0.3, 0.7, 1234.6, NULL])::FLOAT AS x, unnest([0.70001, 3e38])::FLOAT AS y"
+    assert not audited(tmp_path, good, columns).failures
+    bad = "SELECT unnest([0.0999999, 1234.7, 0.35, 'nan'::FLOAT, 'inf', 0.1]) AS x, unnest([0.7, 0.8])::FLOAT AS y"
+    assert {r.rule: r.bad_rows for r in audited(tmp_path, bad, columns).failures} == {
+        "minimum:x": 2, "maximum:x": 3, "multipleOf:x": 4, "quality:x.invalidValues": 5, "exclusiveMinimum:y": 1,
+    }  # fmt: skip
 
 
 # --- Statistics -----------------------------------------------------------------------------------

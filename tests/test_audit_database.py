@@ -79,6 +79,24 @@ def test_bad_rows_are_found_with_examples(tmp_path: Path) -> None:
     assert not judged(path, [{**ID, "unique": True, "required": True}]).failures
 
 
+def test_types_that_only_a_database_has_are_understood(tmp_path: Path) -> None:
+    path = base(
+        tmp_path,
+        "CREATE TABLE t (word ENUM ('a', 'b'), second TIMESTAMP_S, milli TIMESTAMP_MS)",
+        "INSERT INTO t VALUES ('a', '2029-01-01', '2029-01-01 00:00:00.5'), ('b', NULL, '2030-01-01')",
+        "INSERT INTO t VALUES (NULL, '2031-01-01', NULL)",
+    )  # fmt: skip
+    known = {"name": "known", "metric": "invalidValues", "arguments": {"validValues": ["a", "c"]}, "mustBe": 0}
+    moments = {"minimum": "2029-01-01T00:00:00", "maximum": "2030-01-01"}
+    columns = [
+        column("word", "VARCHAR", "string", unique=True, quality=[known], logicalTypeOptions={"pattern": "^[bc]"}),
+        column("second", "TIMESTAMP_S", "timestamp", logicalTypeOptions=moments),
+        column("milli", "TIMESTAMP_MS", "timestamp", logicalTypeOptions=moments),
+    ]
+    found = {r.rule: r.bad_rows for r in judged(path, columns).failures}
+    assert found == {"pattern:word": 1, "quality:word.known": 1, "maximum:second": 1}
+
+
 def test_another_type_and_another_column_are_found(tmp_path: Path) -> None:
     path = base(tmp_path, "CREATE TABLE t (id INTEGER, more VARCHAR)")
     assert {r.rule for r in judged(path, [ID]).failures} == {"columns", "type:id"}

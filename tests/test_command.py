@@ -131,3 +131,11 @@ def test_a_wait_that_is_no_time_is_refused(value: str, capsys: pytest.CaptureFix
         cli.main(["run", "--wait", value])
     assert stopped.value.code == 2
     assert "is not a number of seconds" in capsys.readouterr().err
+
+
+def test_what_cannot_be_renamed_is_told_with_both_places(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "missing/there"
+    here.touch()
+    with pytest.raises(UsageError) as caught, foreseen(tmp_path):
+        here.rename(there)
+    assert f"{here} -> {there}: No such file" in caught.value.what

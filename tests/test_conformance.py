@@ -20,15 +20,20 @@ import yaml
 
 import suite_repo
 from conformance import __main__ as command
-from conformance import checks, defects, guide, inputs, new, product, report
+from conformance import bronze, checks, defects, gold, guide, inputs, new, product, report
 from conformance.checks import Check, Level, NotRun, Verdict, check, reached
-from conformance.compare import differences
+from conformance.compare import differences, reordered
 from conformance.gold import over
 from conformance.product import Ran
 from conformance.reference import Day, punctuality
 from conformance.report import Result
 from conformance.trial import Trial
+from outer import workloads
 from outer.errors import UsageError
+from outer.model import model
+from outer.ports import resolve
+from outer.product import load
+from outer.publish import Area
 from outer.talk import Talk
 
 DEFECTS = {defect.name: defect for defect in defects.defects()}
@@ -117,6 +122,12 @@ def test_a_wrong_row_is_named(changed: dict[str, object], said: str) -> None:
     assert "comes more than once" in "; ".join(differences([good, good], [good]))
 
 
+def test_the_first_row_in_another_place_is_named() -> None:
+    rows = [Day(date(2013, 6, 1), carrier, "x", 1, 0, 0.0, 0.0, 1.0, 1.0) for carrier in ("9E", "AA", "B6")]
+    assert reordered([rows[0], rows[2], rows[1]], rows) == "row 2 is 2013-06-01 B6, not 2013-06-01 AA"
+    assert "around them" in reordered(rows, rows)
+
+
 # --- Checks and levels ----------------------------------------------------------------------------
 
 
@@ -186,7 +197,7 @@ def test_processor_time_and_memory_of_a_child_are_seen(tmp_path: Path) -> None:
 def test_a_command_that_takes_too_long_is_ended_even_when_it_does_not_listen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(product, "LONGEST", 1.0)
+    monkeypatch.setattr(product, "LONGEST", 3.0)  # two Pythons have to start within it, also on a slow machine
     monkeypatch.setattr(product, "GRACE", 0.5)
     made = product.Product(tmp_path / "p" / "product", suite_repo.ROOT, "x")
     (made.root / "inner").mkdir(parents=True)
@@ -240,6 +251,23 @@ def test_a_machine_without_network_namespaces_gets_proxies_that_refuse(
     offline, online = (made.command("env", offline=way).out for way in (True, False))
     assert f"HTTPS_PROXY={product.NOWHERE}" in offline
     assert f"HTTPS_PROXY={product.NOWHERE}" not in online
+
+
+def test_without_a_network_what_this_machine_downloaded_before_is_out_of_reach_too(tmp_path: Path) -> None:
+    made = product.Product(tmp_path / "p" / "product", suite_repo.ROOT, "x")
+    (made.root / "inner").mkdir(parents=True)
+    offline, online = (made.command("env", offline=way).out.splitlines() for way in (True, False))
+    for name in product.CACHES:
+        assert f"{name}={made.empty}" in offline
+        assert f"{name}={made.empty}" not in online
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_what_npm_writes_down_of_itself_is_not_taken_for_the_work_of_the_job(tmp_path: Path) -> None:
+    made = product.Product(tmp_path / "p" / "product", suite_repo.ROOT, "x")
+    (made.root / "inner").mkdir(parents=True)
+    ran = made.command("npm config get cache", offline=True)
+    assert (ran.code, list(made.home.iterdir())) == (0, [])
 
 
 def test_a_command_has_a_home_of_its_own_and_no_settings_of_this_person(
@@ -448,6 +476,28 @@ def test_a_blueprint_without_its_link_is_told_what_is_missing(clone: Path, tmp_p
     assert {name for name, verdict in said.items() if verdict.status == "passed"} == {"card", "readme"}
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("inner/src/job.mjs", "code"), ("inner/lib/latest.ts", "code"), ("inner/attestation.py", "code"),
+        ("inner/contest/job.sql", "code"), ("inner/R/model.R", "code"), ("inner/package.json", "neither"),
+        ("inner/tests/run.sh", "test"), ("inner/test/job.test.js", "test"), ("inner/src/job.spec.ts", "test"),
+        ("inner/src/test_job.py", "test"), ("inner/job_test.go", "test"), ("inner/spec/job_spec.rb", "test"),
+        ("inner/src/PunctualityTest.java", "test"), ("inner/conftest.py", "test"), ("inner/__tests__/job.js", "test"),
+        ("inner/data-tests/rows.sql", "test"),
+    ],
+)  # fmt: skip
+def test_code_and_its_tests_are_told_apart_by_their_paths(path: str, kind: str) -> None:
+    found = "neither" if not gold._CODE.search(path) else "test" if gold._TEST.search(path) else "code"
+    assert found == kind
+
+
+def test_what_the_gate_advises_stands_in_the_reason(tmp_path: Path) -> None:
+    found = {"rule": "INN011", "level": "error", "path": "inner/licences.yaml", "line": 1, "message": "m", "todo": "t"}
+    trial = Trial("none", tmp_path, tmp_path, kept={"gate": {"default": {"findings": [found]}}})
+    assert list(bronze.findings(trial, "licence")) == ["inner/licences.yaml:1: INN011: m; do: t"]
+
+
 def test_every_answer_that_reaches_the_inner_is_tried(clone: Path, tmp_path: Path) -> None:
     new.create(clone, "some_stack")
     asked = {"type": "str", "choices": ["fast", "small"], "default": "fast", "when": "{{ blueprint == 'some_stack' }}"}
@@ -488,6 +538,19 @@ def test_the_guide_writes_files_and_says_what_to_see() -> None:
     assert sum(isinstance(step, guide.Command) for step in steps) >= 4
     assert sum(isinstance(step, guide.File) for step in steps) >= 4
     assert sum(isinstance(step, guide.Seen) for step in steps) >= 4
+
+
+def test_the_guide_shows_the_file_of_the_ports_as_a_run_writes_it(product: Path) -> None:
+    def shape(value: object) -> object:
+        if not isinstance(value, dict):
+            return None if isinstance(value, list) else type(value)
+        return {key: shape(entry) for key, entry in value.items()}
+
+    found = model(load(product))
+    area = Area(product / "data" / "local")
+    told = workloads.describe(resolve(found, "local", {}), area, "20261122T181600Z-177912", "local", None, None)
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", guide.GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert shape(json.loads(shown)) == shape(json.loads(Path(told["PORTS_FILE"]).read_text(encoding="utf-8")))
 
 
 def test_what_a_command_did_not_print_is_missed() -> None:

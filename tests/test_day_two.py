@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import SequenceMatcher
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -30,6 +30,7 @@ from outer.daytwo.change import Changed
 from outer.daytwo.pull import PullReport, State, pull
 from outer.errors import NothingChecked, UsageError
 from outer.model import model
+from outer.ports import resolve_outputs
 from outer.product import load, lookup
 from outer.talk import Talk
 from outer.yamledit import CannotEdit, replace, scalar
@@ -329,6 +330,20 @@ def test_the_contract_takes_over_what_the_product_says(product: Path) -> None:
     assert made.get("team", "name") == "aviation-data"
 
 
+def test_a_port_beside_tables_is_a_table_in_the_same_database(product: Path) -> None:
+    text = (product / CONTRACT).read_text()
+    start, end = text.index("  - server: prod\n"), text.index("\nschema:")
+    table = "    type: postgres\n    host: ${HOST:-db}\n    port: 5432\n    database: products\n    schema: shop\n"
+    (product / CONTRACT).write_text(f"{text[:start]}  - server: prod\n    environment: prod\n{table}{text[end:]}")
+    add_output(product, "daily_orders")
+    first, made = load(product).output_contracts
+    assert made.get("servers", 2) == first.get("servers", 2)
+    _, locations = resolve_outputs(model(load(product)), "prod")  # so both can be published by one switch
+    assert [str(location.table) for location in locations] == [
+        f"postgres://db:5432/products/shop.{name}" for name in ("carrier_punctuality", "daily_orders")
+    ]
+
+
 def test_a_product_with_personal_data_gets_a_closed_port(suite: Path, tmp_path: Path) -> None:
     closed = suite_repo.render(tmp_path / "people", suite, personal_data=True, classification="confidential")
     known = suite_repo.complaints(closed)
@@ -578,11 +593,11 @@ def test_a_git_repository_is_read_at_its_reference(product: Path, producer: Path
     change(producer / THEIRS, ("version: 1.0.0", "version: 1.1.0"))
     change(producer / DESCRIPTOR, ("type: tables\n    version: 1.0.0", "type: tables\n    version: 1.1.0"))
     suite_repo.commit(producer)
-    add_input(product, f"file://{producer}#v1.0.0", "delays")
+    add_input(product, f"{producer.as_uri()}#v1.0.0", "delays")
     pinned = load(product).input_contracts[1]
     assert pinned.get("version") == "1.0.0"
     properties = {entry["property"]: entry["value"] for entry in pinned.get("customProperties")}
-    assert properties["source"] == f"file://{producer}#v1.0.0"
+    assert properties["source"] == f"{producer.as_uri()}#v1.0.0"
     assert properties["sourceRevision"] == suite_repo.git(producer, "rev-parse", "v1.0.0").strip()
     assert pulled(product, ["delays"]).ports[0].state is State.SAME
 
@@ -875,7 +890,7 @@ def versions(root: Path) -> tuple[str, list[str]]:
 
 
 def errors(root: Path) -> list[str]:
-    report = compat(root, base=None, against=None, categories=None, as_of=date.today())
+    report = compat(root, base=None, against=None, categories=None, as_of=datetime.now(UTC).date())
     return [f"{f.rule} {f.message}" for f in report.findings if f.level == "error"]
 
 
@@ -1000,7 +1015,7 @@ def test_a_break_of_an_older_major_is_refused(active: Path) -> None:
 
 
 def test_support_does_not_end_before_the_notice_is_over(active: Path) -> None:
-    today = date.today()
+    today = datetime.now(UTC).date()
     refused(active, lambda: bumped(active, to="major", sunset=today + timedelta(days=30)), "less than 90 days")
     bumped(active, to="major", sunset=today + timedelta(days=400))
     assert model(load(active)).outputs[0].contract.service_level("endOfSupport") == str(today + timedelta(days=400))

@@ -65,7 +65,7 @@ def test_products_are_found_in_folders_below_and_each_once(fleet: Path, tmp_path
 def test_a_file_of_git_addresses_is_cloned_and_fetched_again(fleet: Path, tmp_path: Path) -> None:
     origin = fleet / "product-0001"
     listed = tmp_path / "products.txt"
-    listed.write_text(f"# ours\nfile://{origin}\n\nfile://{tmp_path}/nowhere # gone\n")
+    listed.write_text(f"# ours\n{origin.as_uri()}\n\n{tmp_path.as_uri()}/nowhere # gone\n")
     cache, quiet = tmp_path / "cache", Progress(quiet=True)
     first, broken = members((listed,), cache, quiet, jobs=2)
     assert not first.broken
@@ -99,7 +99,7 @@ def test_a_folder_that_may_not_be_looked_into_is_a_red_row(fleet: Path) -> None:
 
 def test_a_file_of_git_addresses_may_begin_with_a_mark_of_its_order_of_bytes(fleet: Path, tmp_path: Path) -> None:
     listed = tmp_path / "products.txt"
-    listed.write_bytes(b"\xef\xbb\xbf" + f"file://{fleet / 'product-0001'}\r\n".encode())
+    listed.write_bytes(b"\xef\xbb\xbf" + f"{(fleet / 'product-0001').as_uri()}\r\n".encode())
     (one,) = members((listed,), tmp_path / "cache", Progress(quiet=True), jobs=1)
     assert (one.name, one.broken) == ("product-0001", "")
 
@@ -167,7 +167,7 @@ def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     ((_, answer),) = work([Job("time:sleep", {})], 1)
     assert "internal error" in answer.error  # it wants to know how long: a defect is told, and ends nothing
     monkeypatch.setattr(pool, "PATIENCE", 1.0)
-    ((_, answer),) = work([Job("subprocess:call", {"args": ["sleep", "600"]})], 1)
+    ((_, answer),) = work([Job("signal:pause", {})], 1)
     assert "ended, or hung" in answer.error
 
 
@@ -453,6 +453,30 @@ def test_since_when_is_the_commit_that_brought_it(fleet: Path) -> None:
     edit(root / CONTRACT, "  - property: supportHours", "  - property: hours")  # not committed
     (hit,) = impact(wish(root), policy="CON007").hits
     assert sorted((found.since or "")[:10] for found in hit.verdict.findings) == ["", "2020-02-02"]
+
+
+GPG = """#!/bin/sh
+case "$*" in
+*--verify*) echo "gpg: Good signature" >&2 ;;
+*) cat >/dev/null; printf '\\n[GNUPG:] SIG_CREATED \\n' >&2; echo "-----BEGIN PGP SIGNATURE-----" ;;
+esac
+"""
+"""Signs with a line, and finds every signature good."""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+def test_since_when_is_told_also_where_git_shows_signatures(fleet: Path, tmp_path: Path) -> None:
+    root, gpg = fleet / "product-0001", tmp_path / "gpg"
+    gpg.write_text(GPG)
+    gpg.chmod(0o755)
+    for name, value in {"gpg.program": gpg, "commit.gpgSign": "true", "log.showSignature": "true"}.items():
+        git.ask(root, "config", name, str(value))
+    edit(root / CONTRACT, "  - property: retention", "  - property: keeping")
+    day = {"GIT_COMMITTER_DATE": "2020-02-02T12:00:00Z"}
+    git.ask(root, "commit", "--quiet", "--all", "--message", "Signed", variables=day)
+    assert "Good signature" in suite_repo.git(root, "log", "-1")
+    (hit,) = impact(wish(root), policy="CON007").hits
+    assert hit.since == "2020-02-02"
 
 
 def test_a_waiver_stands_against_a_forecast_until_it_ends(fleet: Path) -> None:

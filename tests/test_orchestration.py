@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 import suite_repo
+from beside import heeded
 from inners import call, program
 from outer.product import ANSWERS
 from suite_repo import ROOT, contents
@@ -302,7 +303,9 @@ own["command"](own["load"](Path()), "run", lambda line: print(line, flush=True))
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without asking them")
 def test_a_task_that_is_stopped_takes_with_it_what_it_has_started(orchestrated: Path) -> None:
     (orchestrated / "noxfile.py").write_text(STOPPED)
-    with subprocess.Popen([sys.executable, "-c", TASK], cwd=orchestrated, stdout=subprocess.PIPE, text=True) as task:
+    with heeded(signal.SIGINT):
+        started = subprocess.Popen([sys.executable, "-c", TASK], cwd=orchestrated, stdout=subprocess.PIPE, text=True)
+    with started as task:
         assert task.stdout is not None
         assert task.stdout.readline() == "begun\n"
         task.send_signal(signal.SIGINT)

@@ -43,6 +43,11 @@ RICH: Sequence[Mapping[str, Any]] = (
     ]),
     column("day", "DATE", logicalTypeOptions={"minimum": "2020-01-01"}),
     {**column("tags", "VARCHAR", "array"), "physicalType": "VARCHAR[]", "logicalTypeOptions": {"maxItems": 2}},
+    {"name": "hour", "logicalType": "time", "logicalTypeOptions": {"minimum": "08:00:00", "maximum": "18:00"}},
+    {"name": "pair", "logicalType": "object", "properties": [
+        {"name": "x", "logicalType": "integer"}, {"name": "at", "logicalType": "time",
+                                                  "logicalTypeOptions": {"timezone": False}},
+    ]},
     {**column("at", "VARCHAR", "object"), "physicalType": "STRUCT(x BIGINT, y BIGINT)", "properties": [
         {"name": "x", "logicalType": "integer", "physicalType": "BIGINT", "logicalTypeOptions": {"maximum": 99}},
         {"name": "y", "logicalType": "integer", "physicalType": "BIGINT"},
@@ -66,12 +71,15 @@ LEVELS = (
 )
 ROWS = (
     "SELECT id, word, share, 2 * id AS even, CASE WHEN id % 2 = 0 THEN 'a' ELSE 'b' END AS kind, 'n' || id AS note, "
-    "current_date - CAST(id AS INTEGER) AS day, ['x'] AS tags, {'x': id, 'y': id} AS at FROM '{INPUT}'"
+    "CAST(now() AT TIME ZONE 'UTC' AS DATE) - CAST(id AS INTEGER) AS day, "
+    "['x'] AS tags, TIME '09:00:00' AS hour, "
+    "{'x': 1, 'at': TIME '00:00:00'} AS pair, {'x': id, 'y': id} AS at FROM '{INPUT}'"
 )
 
 
 def published(root: Path, rows: str = "SELECT * FROM '{INPUT}'", **product: Any) -> Path:
     query = rows.replace("{'x': id, 'y': id}", "struct_pack(x := id, y := id)")
+    query = query.replace("{'x': 1, 'at': TIME '00:00:00'}", "struct_pack(x := 1, at := TIME '00:00:00')")
     build_product(root, job=f'for port in OUTPUTS: copy(f"{query}", port)', **product)
     run(root, talk=QUIET)
     return root
@@ -184,6 +192,7 @@ def test_what_cannot_be_read_proves_nothing(tmp_path: Path) -> None:
     root = published(tmp_path)
     data = root / "data" / "local" / "current" / "words.parquet"
     kept = data.read_bytes()
+    data.chmod(0o644)  # what is published is for reading alone
     for content in (b"no Parquet", kept[: len(kept) // 2]):
         data.write_bytes(content)
         with pytest.raises(NothingChecked, match="`words` cannot be read"):

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,11 +19,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import suite_repo
 from beside import kill, readers
-from outer import fingerprint, receipt
+from outer import atomic, fingerprint, receipt
 from outer.errors import UsageError
 from outer.lock import locked
-from outer.publish import KEEP, Area, new_run_id, prune, recover, switch
+from outer.publish import KEEP, Area, new_run_id, prune, recover, switch, write
 from outer.receipt import Receipt
 from outer.run import run
 from outer.talk import Talk
@@ -160,8 +162,15 @@ def test_a_workload_that_outlives_its_killed_run_keeps_the_lock(tmp_path: Path) 
     good = published(root)
     job = root / "inner/job.py"
     text = job.read_text()
-    job.write_text("import time\ntime.sleep(600)\n" + text)
-    assert Killed(root, "▸ build", 0.3).was_killed
+    job.write_text("import time\nopen('started', 'w').close()\ntime.sleep(600)\n" + text)
+    command, environment = outer_command(root, "run")
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    lock = area(root).root / "lock"
+    while not (root / "inner/started").exists() or b"group" not in lock.read_bytes():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
     with pytest.raises(UsageError) as caught:
         quietly(root, wait=0.2)
     assert "was killed" in caught.value.what
@@ -207,6 +216,21 @@ def test_runs_at_the_same_time_take_turns_and_never_mix(tmp_path: Path) -> None:
     assert sorted(filter(None, (r.previous for r in made.values()))) == sorted(set(made) - {str(published(root))})
 
 
+def test_a_run_that_has_waited_takes_the_product_as_it_is_then(tmp_path: Path) -> None:
+    """Whoever had the lock may have changed the inner, as a swap does: old commands in a new folder are nobody's."""
+    root = build_product(tmp_path, run="echo old > old.txt")
+    command, environment = outer_command(root, "run")
+    with locked(area(root).root, "20300101T000000Z-abcdef", 0, Talk(quiet=True)):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        assert "waiting up to" in process.stderr.readline()
+        shutil.rmtree(root / "inner")
+        build_product(tmp_path)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert not (root / "inner/old.txt").exists()
+
+
 def test_a_run_that_may_not_wait_says_who_is_in_its_way(tmp_path: Path) -> None:
     root = stamped_product(tmp_path)
     with locked(area(root).root, "20300101T000000Z-abcdef", 0, Talk(quiet=True)):
@@ -215,6 +239,25 @@ def test_a_run_that_may_not_wait_says_who_is_in_its_way(tmp_path: Path) -> None:
     assert f"run 20300101T000000Z-abcdef, process {os.getpid()}" in refused.stderr
     assert "--wait" in refused.stderr
     quietly(root, wait=0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_file_that_the_disk_does_not_take_leaves_no_half_of_it(tmp_path: Path) -> None:
+    import resource
+
+    (tmp_path / "small.yaml").write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # what a full disk is to a writer
+    try:
+        with pytest.raises(OSError, match="large"):
+            write(tmp_path / "receipt.json", b"x" * 5000)
+        wanted = {"small.yaml": atomic.Blob(b"new"), "new/large.yaml": atomic.Blob(b"x" * 5000)}
+        with pytest.raises(UsageError, match="the product is as it was"):
+            atomic.change(tmp_path, wanted, {"small.yaml": atomic.Blob(b"old")})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert suite_repo.contents(tmp_path) == {"small.yaml": b"old"}
+    assert not (tmp_path / "new").exists()
 
 
 # --- Repaired -------------------------------------------------------------------------------------
@@ -372,12 +415,13 @@ def test_a_disk_that_fills_up_leaves_one_complete_version(tmp_path: Path, kiloby
     # A file system that holds what is there and little more, on top of the folder of the data.
     done = in_namespace(
         root,
-        f"cp -a {data} {tmp_path}/copy",
-        f"mount -t tmpfs -o size=1m tmpfs {data}",
-        f"cp -a {tmp_path}/copy/. {data}",
-        f"dd if=/dev/zero of={data}/ballast bs=1k 2>/dev/null || true",
-        f"truncate -s -{kilobytes}k {data}/ballast",
-        f"trap 'rm -rf {tmp_path}/copy; cp -a {data} {tmp_path}/copy' EXIT",
+        f"data={shlex.quote(str(data))} copy={shlex.quote(str(tmp_path / 'copy'))}",
+        'cp -a "$data" "$copy"',
+        'mount -t tmpfs -o size=1m tmpfs "$data"',
+        'cp -a "$copy/." "$data"',
+        'dd if=/dev/zero of="$data/ballast" bs=1k 2>/dev/null || true',
+        f'truncate -s -{kilobytes}k "$data/ballast"',
+        """trap 'rm -rf "$copy"; cp -a "$data" "$copy"' EXIT""",
     )
     assert done.returncode in (0, 1, 2), done.stderr
     assert done.returncode == 0 or "No space left" in done.stderr
@@ -392,7 +436,8 @@ def test_a_folder_that_may_not_be_written_is_one_clear_error(tmp_path: Path) -> 
     root = stamped_product(tmp_path)
     quietly(root)
     good, data = published(root), root / "data/local"
-    done = in_namespace(root, f"mount --bind {data} {data}", f"mount -o remount,bind,ro {data}")
+    where = shlex.quote(str(data))
+    done = in_namespace(root, f"mount --bind {where} {where}", f"mount -o remount,bind,ro {where}")
     assert done.returncode == 2
     assert "Read-only file system" in done.stderr
     assert "the last good version is still published" in done.stderr

@@ -27,7 +27,7 @@ from outer.rollback.command import rollback
 from outer.run import run
 from outer.talk import Talk
 from outer.verify import verify
-from products import COLUMNS, build_product, column, outer
+from products import COLUMNS, PRELUDE, add_major, build_product, column, outer
 from test_dbt_postgres import Server, server
 
 psycopg = pytest.importorskip("psycopg")
@@ -209,6 +209,44 @@ def test_a_newer_major_is_published_beside_the_older_one(base: Any, server: Serv
         assert base.execute(f"SELECT DISTINCT word FROM shop.{view}").fetchall() == [(made[-1],)]
     assert len(base.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'shop'").fetchall()) == 6
     assert verify(root, talk=silent()).passed
+
+
+def test_a_port_that_came_later_is_published_by_the_next_run_and_not_before(
+    base: Any, server: Server, tmp_path: Path
+) -> None:
+    root = product(server, tmp_path, outputs=PORTS[:1])
+    good = ran(root).run_id
+    product(server, tmp_path, job="raise SystemExit(1)")
+    with pytest.raises(RunFailed, match="exit code 1"):
+        ran(root)
+    assert views(base) == {PORTS[0]: good}
+    assert [port for port, report in verify(root, talk=silent()).reports if report.failures] == [PORTS[1]]
+    product(server, tmp_path)
+    assert ran(root).run_id == shown(base)
+    assert verify(root, talk=silent()).passed
+
+
+def test_data_of_an_older_major_are_never_shown_as_those_of_the_newer_one(
+    base: Any, server: Server, tmp_path: Path
+) -> None:
+    root = product(server, tmp_path, outputs=["words"])
+    good = ran(root).run_id
+    add_major(root, "words")
+    asked = "Path('asked').write_text(json.dumps({n: p['previous'] for n, p in PORTS['outputs'].items()}))"
+    (root / "inner/job.py").write_text(PRELUDE + asked + "\nraise SystemExit(1)\n")
+    with pytest.raises(RunFailed, match="exit code 1"):
+        ran(root)
+    assert views(base) == {"words": good}
+    previous = json.loads((root / "inner/asked").read_text())
+    assert previous["words"] is None
+    assert previous["words.v1"] == str(root / "data/local/versions" / good / "words.parquet")
+    assert [port for port, report in verify(root, talk=silent()).reports if report.failures] == ["words"]
+
+
+def views(base: Any) -> dict[str, str]:
+    """Every view that somebody can read -> the run that its rows name."""
+    found = base.execute("SELECT viewname FROM pg_views WHERE schemaname = 'shop'").fetchall()
+    return {name: base.execute(f"SELECT DISTINCT word FROM shop.{name}").fetchone()[0] for (name,) in found}
 
 
 def test_a_view_of_another_product_is_not_replaced(root: Path, base: Any, server: Server, tmp_path: Path) -> None:

@@ -72,6 +72,15 @@ def test_rows_that_are_set_aside_are_counted_and_kept_with_the_version(tmp_path:
     assert receipt.read(root / "data/local/current/receipt.json") == made
 
 
+def test_a_run_that_fails_tells_where_the_rows_are_then(tmp_path: Path) -> None:
+    root = build_product(tmp_path, job=f"{ONE}\ncopy('SELECT 1 AS other', 'words')")
+    stream = io.StringIO()
+    with pytest.raises(RunFailed, match="not as the contract says"):
+        run(root, talk=Talk(stream=stream))
+    (told,) = [line for line in stream.getvalue().splitlines() if "set aside" in line]
+    assert count(root / "data/local" / told.rpartition(": ")[2]) == 1
+
+
 def test_nobody_but_the_team_reads_what_was_set_aside(tmp_path: Path) -> None:
     meanwhile = "\nassert Path(bad['location']).parent.stat().st_mode & 0o777 == 0o700"
     root = build_product(tmp_path, job=ONE + meanwhile)

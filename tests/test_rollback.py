@@ -9,6 +9,7 @@ import random
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -23,7 +24,7 @@ from outer.rollback.command import kept, rollback
 from outer.run import run
 from outer.talk import Talk
 from outer.verify import verify
-from products import build_product, outer, outer_command
+from products import add_major, build_product, outer, outer_command
 
 STAMPED = """copy(f"SELECT id, '{PORTS['run_id']}' AS word, share FROM '{INPUT}'", "words")"""
 """A job whose every row names the run that made it."""
@@ -119,6 +120,33 @@ def test_a_run_that_fails_after_a_rollback_changes_nothing(root: Path) -> None:
     assert published(root) == second
 
 
+def test_an_incremental_run_tells_of_days_that_were_to_be_computed_and_are_not_published(root: Path) -> None:
+    def said(day: int) -> str:
+        stream = io.StringIO()
+        run(root, since=date(2013, 1, day), talk=Talk(stream=stream))
+        return " ".join(stream.getvalue().split())
+
+    ran(root, 1)
+    assert "catch up" not in said(5)
+    back(root)
+    assert "catch up" not in said(5), "what was taken back is computed again"
+    back(root)
+    told = said(6)
+    assert "days before 2013-01-06 stay as they were published" in told
+    assert "those from 2013-01-05 on" in told
+    assert "to catch up: outer run --env local --since 2013-01-05" in told
+    assert "catch up" not in said(7), "it has been said"
+    job = root / "inner/job.py"
+    text = job.read_text()
+    job.write_text("raise SystemExit(1)")
+    with pytest.raises(RunFailed):
+        ran(root, 1)
+    job.write_text(text)
+    told = said(8)
+    assert "was to compute all and is not published" in told
+    assert "to catch up: outer run --env local ▸" in told
+
+
 def test_verify_and_page_say_that_it_was_rolled_back_and_why(root: Path) -> None:
     ran(root, 2)
     back(root, reason="delays of 20 November are doubled")
@@ -161,6 +189,16 @@ def test_without_an_older_version_there_is_nothing_to_go_back_to(root: Path) -> 
     with pytest.raises(UsageError, match="is not kept"):
         back(root, to="20300101T000000Z-abcdef")
     assert published(root) == only
+
+
+def test_a_newer_major_is_the_same_product(root: Path) -> None:
+    ids = ran(root, 2)
+    add_major(root, "words", path="${DATA_ROOT:-data}/local/current/words.v2.parquet")
+    failures = {p: {r.rule for r in report.failures} for p, report in verify(root, talk=silent()).reports}
+    assert failures == {"words.v1": set(), "words": {"published"}}
+    assert [version.run_id for version in kept(root, environment="local")] == ids[::-1]
+    with pytest.raises(RunFailed, match="does not hold the output port"):
+        back(root)
 
 
 def test_nothing_published_is_nothing_to_roll_back(root: Path) -> None:

@@ -386,6 +386,7 @@ BAD: dict[str, Sequence[Sequence[Change]]] = {
     "INO014": [
         level("{property: latency, value: 1, unit: d, element: flights.flight_date}"),
         level("{property: latency, value: 1, unit: d, element: 'carrier, nothing'}"),
+        in_contract("slaProperties:\n", "slaDefaultElement: flight_day\nslaProperties:\n"),
     ],
     "LIN002": [
         [Change(FLIGHTS, "slaProperties:\n", 'slaProperties:\n  - {property: endOfSupport, value: "2029-06-30"}\n')]
@@ -704,7 +705,10 @@ GOOD: dict[str, Sequence[Sequence[Change]]] = {
         level("{property: timeOfAvailability, value: '06:00 +01:00'}"),
         level("{property: latency, value: 1, unit: d, driver: regulatory}"),
     ],
-    "INO014": [level("{property: latency, value: 1, unit: d, element: 'carrier_punctuality.flight_date, carrier'}")],
+    "INO014": [
+        level("{property: latency, value: 1, unit: d, element: 'carrier_punctuality.flight_date, carrier'}"),
+        in_contract("slaProperties:\n", "slaDefaultElement: carrier_punctuality.flight_date\nslaProperties:\n"),
+    ],
     "LIN001": [
         in_descriptor("contractId: urn:dmb:cmp:aviation:nyc-flights:1:flights", "contractId: urn:example:flights")
     ],

@@ -27,9 +27,11 @@ from beside import kill
 from outer import __version__
 from outer.cli import main
 from outer.errors import UsageError
+from outer.lock import locked
 from outer.product import ANSWERS
 from outer.swap import journal
 from outer.swap.journal import Move, Write
+from outer.talk import Talk
 from products import outer_command, write_parquet
 from suite_repo import TAG, contents, git
 
@@ -347,6 +349,37 @@ def test_the_new_data_are_audited_as_a_run_would_do_it(pair: Path, begun: Path) 
     assert "breaks its contract: relationships:carrier" in done.stdout
 
 
+def test_equal_rows_in_columns_that_a_run_would_not_take_are_not_equal(pair: Path, begun: Path) -> None:
+    job = begun / "inner-next/job.py"
+    job.write_text(
+        job.read_text().replace("SELECT flight_date, carrier, coalesce", "SELECT carrier, flight_date, coalesce")
+    )
+    done = swap(pair, begun, "--switch")
+    assert done.returncode == 1
+    assert "equal, 206 rows" in done.stdout
+    assert "breaks its contract: columns" in done.stdout
+    assert "Not switched" in done.stdout
+    assert (begun / "inner/only-alpha.txt").exists()
+    # What the data of both break is not the fault of the new one.
+    job = begun / "inner/job.py"
+    job.write_text(
+        job.read_text().replace("SELECT flight_date, carrier, coalesce", "SELECT carrier, flight_date, coalesce")
+    )
+    done = swap(pair, begun, "--switch")
+    assert done.returncode == 0
+    assert "breaks its contract, as the data of the living inner do: columns" in done.stdout
+
+
+def test_what_is_equal_within_a_tolerance_is_called_so_and_switched_so(pair: Path, begun: Path) -> None:
+    job = begun / "inner-next/job.py"
+    job.write_text(job.read_text().replace("on_time / flights AS", "on_time / flights * (1 - 1e-12) AS"))
+    done = swap(pair, begun, "--compare", "--tolerance", "1e-9")
+    assert done.returncode == 0
+    assert "equal within a tolerance of 1e-09" in done.stdout
+    assert "Switch: outer swap --switch --tolerance 1e-09." in done.stdout
+    assert swap(pair, begun, "--switch", "--tolerance", "1e-09").returncode == 0
+
+
 def test_an_inner_for_other_ports_is_told_with_its_line(pair: Path, begun: Path) -> None:
     seam = begun / "inner-next/inner.yaml"
     seam.write_text(seam.read_text().replace("carrier_punctuality", "elsewhere"))
@@ -590,6 +623,18 @@ def test_two_swaps_at_the_same_time_never_mix(pair: Path, begun: Path) -> None:
     assert sorted(process.returncode for process in running) == [0, 2], said
     assert any("no swap is going on" in text for text in said)
     assert (begun / "inner/only-beta.txt").exists()
+
+
+def test_a_run_in_another_environment_is_waited_for(pair: Path, begun: Path) -> None:
+    folder = begun / "data/dev"
+    for action, before in (("--switch", "alpha"), ("--back", "beta")):
+        with locked(folder, "20300101T000000Z-abcdef", 0, Talk(quiet=True)):
+            refused = swap(pair, begun, action, "--wait", "0")
+        assert refused.returncode == 2
+        assert f"another run has {folder}: run 20300101T000000Z-abcdef" in refused.stderr
+        assert (begun / f"inner/only-{before}.txt").exists()
+        assert swap(pair, begun, action, "--wait", "0").returncode == 0
+        assert not (begun / f"inner/only-{before}.txt").exists()
 
 
 def test_somebody_who_switched_meanwhile_is_noticed(pair: Path, begun: Path) -> None:

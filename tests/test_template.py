@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -492,6 +494,31 @@ def test_the_hooks_of_a_product_are_pinned_like_the_product(suite: Path, product
     assert (entry["repo"], entry["rev"]) == (str(suite), suite_repo.TAG)
     offered = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert {hook["id"] for hook in entry["hooks"]} <= {hook["id"] for hook in offered}
+
+
+# --- The environments that a product makes for itself ----------------------------------------------
+
+MAKE = "import runpy, sys; print(runpy.run_path('noxfile.py')['environment']('tiny', sys.argv[1]))"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ensurepip") is None, reason="this Python makes no virtual environments")
+def test_environments_are_made_also_for_people_whose_pip_installs_into_their_home(
+    product: Path, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("tiny.py", "")
+        file.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        file.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("tiny-1.dist-info/RECORD", "")
+    own = os.environ | {"PATH": str(tmp_path), "PIP_USER": "1", "PIP_NO_INDEX": "1"}  # without uv, and no network
+    done = subprocess.run(
+        [sys.executable, "-c", MAKE, f"tiny @ {wheel.as_uri()}"],
+        cwd=product, env=own, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    subprocess.run([Path(done.stdout.strip(), "python"), "-c", "import tiny"], check=True)
 
 
 # --- The installed package carries the template ----------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def plain(line: str) -> str:
     return line.strip()
 
 
-CI = ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")
+CI = ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", "PY_COLORS")
 """By these pytest prints its last lines in another form than to the person whom the tutorial addresses."""
 
 
@@ -98,7 +99,7 @@ def test_the_tutorial_can_be_followed_word_by_word(product: Path, tmp_path: Path
                 continue
             if command.endswith("/bin/python"):  # what is typed there, and what it answers
                 (tmp_path / "typed.txt").write_text("\n".join(printed), encoding="utf-8")
-                code, said = carried_out(product, f"{command} -m doctest {tmp_path}/typed.txt")
+                code, said = carried_out(product, f"{command} -m doctest {shlex.quote(str(tmp_path / 'typed.txt'))}")
                 printed = []
             else:
                 code, said = carried_out(product, command)

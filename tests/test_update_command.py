@@ -306,7 +306,7 @@ def test_outer_update_keeps_it_as_a_patch_and_writes_the_file_as_the_standard_ha
     made, mode = applied(before, path, patch)
     assert made == contents(tampered).get(path)
     if path == "noxfile.py":
-        assert mode == 0o111
+        assert mode & 0o100
     assert (mode == 0o120000) == (path == "AGENTS.md")
 
 
@@ -413,6 +413,18 @@ def test_git_reaches_the_suite_as_the_caller_has_set_it_up(history: Path, monkey
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://git.example.com/suite")
     with Suite.at("https://git.example.com/suite") as suite:
         assert f"v{THIRD}" in suite.tags()
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_git_that_enters_no_bare_repository_by_itself_enters_that_of_the_suite(
+    remote: bool, history: Path, product: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that is advised against hidden repositories, and that Git 3 is to bring by itself."""
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.bareRepository")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "explicit")
+    with Suite.at(history.as_uri() if remote else str(history)) as suite:
+        assert apply(plan(product, suite, f"v{SECOND}")).target == f"v{SECOND}"
 
 
 def test_a_folder_inside_a_repository_is_no_suite(history: Path, product: Path) -> None:

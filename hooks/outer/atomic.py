@@ -83,7 +83,8 @@ def change(root: Path, wanted: Mapping[str, Blob | None], seen: Mapping[str, Blo
             for path, blob in wanted.items():
                 if blob is not None:
                     made += _folders(root, path)
-                    parts[path] = _part(root / path, blob)
+                    parts[path] = part_of(root / path)  # known before it is written: half of one is removed too
+                    _part(root / path, blob)
             for path in wanted:
                 done.append(path)
                 if path in parts:

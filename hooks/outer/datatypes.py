@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 _ALIASES = {
     "BOOLEAN": ("BOOL", "LOGICAL"),
     "TINYINT": (),
-    "SMALLINT": ("INT16", "INT2", "SHORT"),
-    "INTEGER": ("INT", "INT32", "INT4", "SIGNED"),
-    "BIGINT": ("INT64", "LONG", "BIG INT"),
+    "SMALLINT": ("INT16", "INT2", "SHORT", "SMALLSERIAL"),
+    "INTEGER": ("INT", "INT32", "INT4", "SIGNED", "SERIAL"),
+    "BIGINT": ("INT64", "LONG", "BIG INT", "BIGSERIAL"),
     "HUGEINT": ("INT128",),
     "UTINYINT": ("UINT8",),
     "USMALLINT": ("UINT16",),
@@ -18,28 +18,38 @@ _ALIASES = {
     "UBIGINT": ("UINT64",),
     "FLOAT": ("REAL", "FLOAT4", "FLOAT32"),
     "DOUBLE": ("FLOAT8", "FLOAT64", "DOUBLE PRECISION"),
-    "VARCHAR": ("STRING", "TEXT", "CHAR", "CHARACTER VARYING", "CHARACTER", "NVARCHAR", "UTF8", "BPCHAR"),
+    "VARCHAR": ("STRING", "TEXT", "CHAR", "CHARACTER VARYING", "CHARACTER", "NVARCHAR", "UTF8", "BPCHAR",
+                "NCHAR", "CHAR VARYING"),
     "BLOB": ("BINARY", "VARBINARY", "BYTES", "BYTEA", "BYTE_ARRAY"),
     "DATE": ("DATE32",),
     "TIME": ("TIME WITHOUT TIME ZONE",),
-    "TIMESTAMP": ("DATETIME", "TIMESTAMP_NTZ", "TIMESTAMP WITHOUT TIME ZONE"),
+    "TIME_NS": (),
+    "TIME WITH TIME ZONE": ("TIMETZ",),
+    "TIMESTAMP": ("DATETIME", "TIMESTAMP_NTZ", "TIMESTAMPNTZ", "TIMESTAMP WITHOUT TIME ZONE"),
+    "TIMESTAMP_S": (),
+    "TIMESTAMP_MS": (),
     "TIMESTAMP_NS": (),
-    "TIMESTAMP WITH TIME ZONE": ("TIMESTAMPTZ", "TIMESTAMP_TZ", "TIMESTAMP_LTZ"),
+    "TIMESTAMP WITH TIME ZONE": ("TIMESTAMPTZ", "TIMESTAMP_TZ", "TIMESTAMP_LTZ", "TIMESTAMPLTZ",
+                                 "TIMESTAMP WITH LOCAL TIME ZONE"),
     "UUID": (),
-    "JSON": (),
-}
+    "JSON": ("JSONB",),
+}  # fmt: skip
 _NAMES = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 _WRAPPED = re.compile(r"(STRUCT|ROW|MAP|ARRAY|LIST)\s*[(<](.*)[)>]", re.IGNORECASE | re.DOTALL)
 _SUFFIX = re.compile(r"(.+)\[[0-9]*\]", re.DOTALL)
 _FIELD = re.compile(r'(?:"((?:[^"]|"")+)"|([^\s:"]+))(?:\s*:\s*|\s+)(.+)', re.DOTALL)
 _SIZED = re.compile(r"([A-Z][A-Z0-9_ ]*?)\s*\(\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\)\Z")
 
+_PRECISE = re.compile(r"(TIME\w*|DATETIME) ?\(([69])\)( WITH.*)?\Z")
+
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _KINDS = {
     **dict.fromkeys(_WHOLE, "integer"),
     "BOOLEAN": "boolean", "FLOAT": "number", "DOUBLE": "number", "VARCHAR": "string", "UUID": "string",
-    "JSON": "object", "BLOB": "binary", "DATE": "date", "TIME": "time",
-    "TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "JSON": "object", "BLOB": "binary", "DATE": "date",
+    "TIME": "time", "TIME_NS": "time", "TIME WITH TIME ZONE": "time",
+    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
 }  # fmt: skip
 
 
@@ -52,7 +62,11 @@ def physical(text: str) -> str | None:
     name = " ".join(text.upper().split())
     sized = _SIZED.match(name)
     base = sized[1] if sized else name
-    if base in ("DECIMAL", "NUMERIC", "NUMBER"):
+    if precise := _PRECISE.match(name):
+        # Six digits of a second are what the name says without them.
+        plain = _NAMES.get(precise[1] + (precise[3] or ""))
+        return plain if precise[2] == "6" else {"TIME": "TIME_NS", "TIMESTAMP": "TIMESTAMP_NS"}.get(plain or "")
+    if base in ("DECIMAL", "NUMERIC", "NUMBER", "DEC"):
         # Without precision it is 18,3 in DuckDB and 38,0 or 10,0 elsewhere.
         return f"DECIMAL({sized[2]},{sized[3] or 0})" if sized else None
     if base in _NAMES:
@@ -125,7 +139,8 @@ def length(text: str) -> int | None:
 
 def same(wanted: str, found: str) -> bool:
     """Whether the type `wanted`, by `physical`, is the type `found` of a column of the data, nested ones included."""
-    return wanted == found or wanted == physical(found)
+    # What DuckDB calls an ENUM is a text; its values are for `validValues` to say.
+    return wanted == found or wanted == ("VARCHAR" if found.startswith("ENUM(") else physical(found))
 
 
 def kind(found: str) -> str:
@@ -136,6 +151,8 @@ def kind(found: str) -> str:
         return "integer" if found.endswith(",0)") else "number"
     if found.startswith(("STRUCT", "MAP")):
         return "object"
+    if found.startswith("ENUM("):
+        return "string"
     return _KINDS.get(found, "unknown")
 
 

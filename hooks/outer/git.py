@@ -15,7 +15,7 @@ _KEPT = (
 
 # To read runs nothing of a repository, so its owner does not matter: containers often run as another user than the one
 # who cloned.
-_READING = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+_READING = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
 
 
 def environment() -> dict[str, str]:

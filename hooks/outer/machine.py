@@ -44,6 +44,11 @@ def save(path: Path, data: bytes, *, todo: str) -> None:
         raise UsageError(f"{path}: it cannot be written ({error.strerror})", todo) from None
 
 
+def concerned(error: OSError) -> str:
+    """What `error` is about: a path, or both where something was renamed or linked: the second may be to blame."""
+    return " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+
+
 @contextmanager
 def foreseen(place: Path, current: Path | None = None) -> Iterator[None]:
     """Turn what the machine does not allow at `place` into one `UsageError`.
@@ -53,7 +58,7 @@ def foreseen(place: Path, current: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where, why = error.filename or place, error.strerror or str(error)
+        where, why = concerned(error) or place, error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             todo = "Make room there and run again."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outer.dataset import Dataset, Format, Unlisted
+from outer.datatypes import kind
 
 if TYPE_CHECKING:
     import duckdb
@@ -179,6 +180,10 @@ def lock_in(connection: duckdb.DuckDBPyConnection, names: Sequence[str] = ()) ->
 def said(error: Exception) -> str:
     """The first line of what DuckDB says, without the name of its kind of error."""
     line = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", (str(error).splitlines() or [""])[0])
+    if record := re.match(r"((?:Malformed )?JSON .*? in line [0-9]+): (.*)", line):
+        # What follows quotes the record, whose values must not reach a log.
+        key = re.search(r'has (unknown|duplicate) key ("[^"]*")', record[2])
+        line = record[1] + (f": {key[1]} key {key[2]}" if key else "")
     return "".join(c if c.isprintable() else " " for c in line)[:300]
 
 
@@ -215,7 +220,7 @@ class Reading:
 def _reading(connection: duckdb.DuckDBPyConnection, files: Files, types: Mapping[str, str]) -> Reading:
     listed = f"[{', '.join(literal(_escaped(name)) for name in files.names)}]"
     if files.format in ("csv", "json"):
-        return _text_reading(connection, files.format, listed, types)
+        return _text_reading(connection, files, listed, types)
     if not files.partitions:
         # Folder names like `year=2013` above the dataset must not become columns.
         return Reading(f"SELECT * FROM read_parquet({listed}, hive_partitioning = false)")
@@ -243,29 +248,45 @@ def partition_keys(folder: str, files: Iterable[tuple[str, ...]]) -> tuple[str, 
     return keys.pop()
 
 
-def _text_reading(connection: duckdb.DuckDBPyConnection, form: str, listed: str, types: Mapping[str, str]) -> Reading:
-    if form == "csv":
-        raw = f"SELECT * FROM read_csv({listed}, header = true, all_varchar = true)"
+def _text_reading(
+    connection: duckdb.DuckDBPyConnection, files: Files, listed: str, types: Mapping[str, str]
+) -> Reading:
+    if files.format == "csv":
+        options = f"header = true{_quotes(connection, files.names[0])}"
+        raw = f"SELECT * FROM read_csv({listed}, {options}, all_varchar = true)"
     else:
         raw = f"SELECT * FROM read_json({listed}, convert_strings_to_integers = false)"
     described = connection.execute(f"DESCRIBE {raw}").fetchall()
     if not types:
-        return Reading(f"SELECT * FROM read_csv({listed}, header = true)" if form == "csv" else raw)
+        return Reading(f"SELECT * FROM read_csv({listed}, {options})" if files.format == "csv" else raw)
     read, unfit = [], []
-    for column in (str(row[0]) for row in described):
+    for column, found in ((str(row[0]), str(row[1])) for row in described):
         sql, wanted = identifier(column), types.get(column, "")
-        value = _exactly(sql, wanted) if wanted else sql
+        value = _exactly(sql, wanted, found) if wanted else sql
         read.append(f"{value} AS {sql}")
-        unfit.append(f"count_if({sql} IS NOT NULL AND {value} IS NULL)" if wanted else "0")
+        unfit.append(f"count_if({sql} IS NOT NULL AND {value} IS NULL)" if wanted else "count_if(false)")
     source = f"FROM ({raw})"
     return Reading(
         f"SELECT {', '.join(read)} {source}", f"SELECT {', '.join(unfit)} {source}", tuple(str(r[0]) for r in described)
     )
 
 
-def _exactly(sql: str, wanted: str) -> str:
-    """`sql` as the type `wanted`, null where it is no such thing: DuckDB would make 2 of 1.5, a day of any moment."""
+def _quotes(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """What DuckDB must be told of the file `name`: if its sample holds no quotation mark, a later one is an error."""
+    found = connection.execute(f"SELECT quote FROM sniff_csv({literal(_escaped(name))})").fetchall()
+    return "" if any(quote in ('"', "'") for (quote,) in found) else """, quote = '"', escape = '"'"""
+
+
+def _exactly(sql: str, wanted: str, found: str) -> str:
+    """`sql`, which was `found` as this type, as the type `wanted`; null where it is no such thing.
+
+    DuckDB would make 2 of 1.5, a day of any moment, and a text of any object.
+    """
     value = f"TRY_CAST({sql} AS {wanted})"
+    if wanted == "VARCHAR" and kind(found) in ("array", "object"):
+        # JSON is what values are read as that are of several kinds.
+        text = f"if(json_type({sql}) IN ('OBJECT', 'ARRAY'), NULL, {sql} ->> '$')" if found == "JSON" else "NULL"
+        return f"CAST({text} AS VARCHAR)"
     if wanted == "DATE":
         return f"if(TRY_CAST({sql} AS TIMESTAMP) <> {value}, NULL, {value})"
     sizes = re.fullmatch(r"DECIMAL\(([0-9]+),([0-9]+)\)", wanted)
@@ -332,28 +353,31 @@ def _statistics(
     A name with `, ` in it looks like that of a nested field; what is said of both makes a proof harder, never wrong.
     """
     flat = {n: t for n, t in types.items() if not t.startswith(("STRUCT", "MAP")) and not t.endswith("]")}
-    asked = []
+    compared: dict[str, list[str]] = {}
     for name, found in flat.items():
-        here = f"path_in_schema = {literal(name)}"
-        unknown = f"count_if({here} AND stats_null_count IS NULL)"
-        asked.append(f"if({unknown} = 0, sum(stats_null_count) FILTER (WHERE {here}), NULL)")
-        if not _COMPARED.fullmatch(found):
-            asked += ["NULL", "NULL"]
-            continue
+        compared.setdefault(found if _COMPARED.fullmatch(found) else "", []).append(name)
+    # One query for each type, grouped by column: with expressions for each column, a wide table would take gigabytes.
+    parts = []
+    for found, names in compared.items():
+        asked = ["if(count_if(stats_null_count IS NULL) = 0, sum(stats_null_count), NULL)"]
         for end, value in (("min", "stats_min_value"), ("max", "stats_max_value")):
             # A row group of nulls has no least value, and needs none.
             known = f"TRY_CAST({value} AS {found}) IS NOT NULL AND {end}_is_exact IS NOT false"
-            silent = f"count_if({here} AND NOT ({known}) AND stats_null_count IS DISTINCT FROM num_values)"
-            asked.append(f"if({silent} = 0, {end}(TRY_CAST({value} AS {found})) FILTER (WHERE {here}), NULL)::VARCHAR")
-    if not asked:
+            silent = f"count_if(NOT ({known}) AND stats_null_count IS DISTINCT FROM num_values)"
+            asked.append(f"if({silent} = 0, {end}(TRY_CAST({value} AS {found})), NULL)::VARCHAR" if found else "NULL")
+        listed_names = ", ".join(map(literal, names))
+        parts.append(
+            f"SELECT path_in_schema, {', '.join(asked)} FROM told WHERE path_in_schema IN ({listed_names}) GROUP BY ALL"
+        )
+    if not parts:
         return {}, {}, {}
-    query = f"SELECT {', '.join(asked)} FROM parquet_metadata(?)"
-    values = connection.execute(query, [list(listed)]).fetchall()[0]
-    told = {name: values[3 * i : 3 * i + 3] for i, name in enumerate(flat)}
+    kept = "path_in_schema, num_values, stats_null_count, stats_min_value, stats_max_value, min_is_exact, max_is_exact"
+    query = f"WITH told AS MATERIALIZED (SELECT {kept} FROM parquet_metadata(?)) {' UNION ALL '.join(parts)}"
+    told = connection.execute(query, [list(listed)]).fetchall()
     return (
-        {name: int(nulls) for name, (nulls, _, _) in told.items() if nulls is not None},
-        {name: low for name, (_, low, _) in told.items() if low is not None},
-        {name: high for name, (_, _, high) in told.items() if high is not None},
+        {name: int(nulls) for name, nulls, _, _ in told if nulls is not None},
+        {name: low for name, _, low, _ in told if low is not None},
+        {name: high for name, _, _, high in told if high is not None},
     )
 
 

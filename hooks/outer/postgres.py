@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from outer.errors import RunFailed
 from outer.machine import require
 from outer.parquet import Unusable, identifier, opened
 from outer.ports import Location, Table
+from outer.receipt import file_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -100,10 +101,20 @@ class Shelf:
 
         Where none is, this only tells of a database that does not answer, before anybody has worked for it.
         """
-        shown = self.published()
-        if version is not None and shown != version.name:
-            self.load(version, version.name)
-            self.switch(version.name)
+        held = self.holding(version) if version else Shelf(())
+        if not held.locations:
+            self.published()
+        elif version and held.published() != version.name:
+            held.load(version, version.name)
+            held.switch(version.name)
+
+    def holding(self, version: Path) -> Shelf:
+        """The ports that `version` holds: one that came later is shown when a run has made it, and not before."""
+        found = []
+        for location in self.locations:
+            if file := file_of(version, location.port.contract.id, location.address):
+                found.append(replace(location, path=location.path.with_name(file)))
+        return Shelf(tuple(found))
 
     def prune(self, kept: Collection[str]) -> None:
         """Remove the tables of versions whose run is not in `kept`, as far as nobody reads them."""

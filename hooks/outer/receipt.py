@@ -159,13 +159,31 @@ def check_owner(version: Path | None, product: str) -> None:
     owner: object = None
     with suppress(UsageError):
         owner = read(version / "receipt.json").product.get("id") if version else None
-    if version and owner is not None and _MAJOR.sub("", str(owner)) != _MAJOR.sub("", product):
+    if version and owner is not None and not same_product(owner, product):
         root = version.parent.parent
         raise UsageError(
             f"{root} publishes another product, {show(str(owner))}",
             "Give each product a folder of its own (DATA_ROOT). If it is this one under an older id, remove the link "
             f"{root / 'current'}.",
         )
+
+
+def same_product(owner: object, product: str) -> bool:
+    """Whether a receipt that names `owner` is one of the product with the id `product`, in whatever major."""
+    return _MAJOR.sub("", str(owner)) == _MAJOR.sub("", product)
+
+
+def file_of(version: Path, contract: str, address: str) -> str | None:
+    """Name of the file in `version` that was published at `address` by the contract with this id; None where none was.
+
+    A port's name does not tell: when a newer major comes, the name is that one's. A receipt that cannot be read tells
+    of none.
+    """
+    with suppress(UsageError):
+        for record in read(version / "receipt.json").outputs:
+            if (record.contract, record.location) == (contract, address):
+                return record.file
+    return None
 
 
 def standing(folder: Path, run_id: str) -> Receipt | None:

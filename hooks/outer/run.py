@@ -15,7 +15,7 @@ from outer import __version__, fingerprint, publish, quarantine, workloads
 from outer.audit import audit, audit_input, audit_server
 from outer.dataset import Dataset
 from outer.digests import Digests
-from outer.errors import NothingChecked, OuterError, RunFailed
+from outer.errors import NothingChecked, OuterError, RunFailed, UsageError
 from outer.evidence import Lineage, lineage_run
 from outer.limits import Limits, limits
 from outer.lock import locked, note_holder
@@ -57,16 +57,17 @@ def run(
     version is published as before.
     """
     require("duckdb", "openlineage")
-    product = model(load(root))
-    locations = resolve(product, environment, inputs or {})
-    if any(location.format == "delta" for location in locations.outputs):
-        require("deltalake", extra="run,delta")  # now, not after the work
-    tables = shelf(locations.outputs)
-    bounds = limits(product.source)
-    bounds = bounds if keep is None else replace(bounds, keep_versions=keep)
+    _, locations = _read(root, environment, inputs)
     area, started = Area(locations.root), datetime.now(UTC)
-    job = _Job(product, locations, area, environment, since, started, publish.new_run_id(started), bounds, tables, talk)
-    with foreseen(area.root, area.current), stoppable(), locked(area.root, job.run_id, wait, talk) as lock:
+    run_id = publish.new_run_id(started)
+    with foreseen(area.root, area.current), stoppable(), locked(area.root, run_id, wait, talk) as lock:
+        # Once more: whoever had the lock before may have changed what the product is, as a swap does.
+        product, locations = _read(root, environment, inputs)
+        if locations.root != area.root:
+            raise UsageError(f"the product publishes to {locations.root} now, no more to {area.root}", "Run again.")
+        tables, bounds = shelf(locations.outputs), limits(product.source)
+        bounds = bounds if keep is None else replace(bounds, keep_versions=keep)
+        job = _Job(product, locations, area, environment, since, started, run_id, bounds, tables, talk)
         check_owner(area.published(), product.id)
         job.previous = publish.recover(area, bounds.keep_versions)
         try:
@@ -79,6 +80,16 @@ def run(
             talk.close()
             job.fail(error)
             raise
+
+
+def _read(root: Path, environment: str, inputs: Mapping[str, Path] | None) -> tuple[DataProduct, Locations]:
+    """The product in `root` as it is now, and where its ports are."""
+    product = model(load(root))
+    locations = resolve(product, environment, inputs or {})
+    if any(location.format == "delta" for location in locations.outputs):
+        require("deltalake", extra="run,delta")  # now, not after the work
+    shelf(locations.outputs)  # the same for what tables need
+    return product, locations
 
 
 def test(root: Path, talk: Talk) -> None:
@@ -191,8 +202,6 @@ class _Job:
     def _set_aside(self) -> None:
         rows = {name: report.rows for name, report in self.input_reports.items()}
         self.quarantine = quarantine.collect(self.area, self.run_id, rows)
-        for record in self.quarantine:
-            self.talk.note(record.sentence())
         allowed = self.limits.quarantine_share
         if bad := [record.port for record in self.quarantine if record.share > allowed]:
             raise RunFailed(
@@ -207,6 +216,7 @@ class _Job:
         made = [(location.port.contract, self._staged(location)) for location in self.locations.outputs]
         made += [(location.port.contract, location.dataset) for location in self.locations.inputs]
         self.earlier = runs(self.area.receipts)
+        self._tell_gap()
         for location in self.locations.outputs:
             name, contract = location.port.name, location.port.contract
             self.talk.step(f"audit {name}")
@@ -229,6 +239,22 @@ class _Job:
                 f"Mend the inner, or change the contract openly. All results: {self.area.receipt(self.run_id)}",
             )
 
+    def _tell_gap(self) -> None:
+        """Tell of days that an incremental run leaves out: runs after the published one failed, or were rolled back."""
+        if self.since is None or self.previous is None:
+            return
+        since, published = self.since.isoformat(), self.previous.name
+        lost = [r for r in self.earlier if r.run_id > published and (r.since is None or r.since < since)]
+        if not lost:
+            return
+        days = [r.since for r in lost if r.since is not None]
+        first = min(days) if len(days) == len(lost) else None
+        self.talk.note(
+            f"days before {since} stay as they were published by {published}, though {lost[-1].run_id} was to compute "
+            f"{f'those from {first} on' if first else 'all'} and is not published\n"
+            f"to catch up: outer run --env {self.environment}{f' --since {first}' if first else ''}"
+        )
+
     def publish(self) -> Receipt:
         """Write the evidence beside the data and switch."""
         staging = self.area.staging(self.run_id)
@@ -249,6 +275,7 @@ class _Job:
             publish.withdraw(self.area, self.run_id, self.previous)
             raise
         self.talk.done("publish", ", ".join(dict.fromkeys(self._places())))
+        self._tell_set_aside()
         self._file(receipt)
         with self._told("old versions were not removed"):
             publish.prune(self.area, self.limits.keep_versions)
@@ -293,6 +320,7 @@ class _Job:
             reason = f"{type(error).__name__}: {error}"
         rows = {name: report.rows for name, report in self.input_reports.items()}
         self.outputs, self.quarantine = (), quarantine.rescue(self.area, self.run_id, rows)
+        self._tell_set_aside()
         publish.discard(self.area, self.run_id)  # before anything is written: on a full disk it makes room
         self.lineage = self.lineage or self._begin_lineage()
         self._file(self._receipt("failed", " ".join(reason.split())))
@@ -368,6 +396,11 @@ class _Job:
             format=data.format,
             files=len(data.files()),
         )
+
+    def _tell_set_aside(self) -> None:
+        # Not before the run has ended well or badly: until then nobody knows where the rows will lie.
+        for record in self.quarantine:
+            self.talk.note(record.sentence())
 
     def _tell(self, location: Location, report: AuditReport) -> None:
         for result in report.failures:

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from outer.quality import Unknown
 from outer.yamlfile import show
 
 if TYPE_CHECKING:
+    from outer.model import Contract
     from outer.parquet import Table
 
 SHORT: Mapping[str, str] = {
@@ -20,6 +21,9 @@ SHORT: Mapping[str, str] = {
     "td": "timeToDetect", "tn": "timeToNotify", "tr": "timeToRepair",
 }  # fmt: skip
 """Short names of service levels, as ODCS allows them."""
+
+_SHOWN = ("freshness", "latency", "retention", "completeness")
+"""Service levels that the values of a column show."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,6 +57,50 @@ def allowed_age(level: Mapping[str, Any]) -> timedelta:
     return number * one
 
 
+def elements(level: Mapping[str, Any], contract: Contract) -> tuple[str, ...]:
+    """Columns of `contract` that the service level `level` is about; none, where it is about the whole table.
+
+    Where it names none, it is about `slaDefaultElement`, if columns can show it. Raises `Unknown`.
+    """
+    written = level.get("element")
+    name = str(level.get("property") or "").casefold()
+    if not written and SHORT.get(name, name) in _SHOWN and not in_rows(level):
+        written = contract.file.get("slaDefaultElement")
+    columns = {column.name for column in contract.columns}
+    tables = {str(contract.file.get("schema", 0, key)) for key in ("name", "physicalName")}
+    found = []
+    for part in filter(None, (part.strip() for part in str(written or "").split(","))):
+        if part in tables and part not in columns:
+            continue
+        names = (part, *(part.removeprefix(f"{table}.") for table in tables))
+        if (column := next((n for n in names if n in columns), None)) is None:
+            raise Unknown(f"{show(part)} is not a column of this contract")
+        found.append(column)
+    return tuple(found)
+
+
+def zone(column: Mapping[str, Any]) -> str:
+    """Name of the time zone in which `column` of a contract tells times that have none; empty: UTC."""
+    options = column.get("logicalTypeOptions")
+    return str(options.get("defaultTimezone") or "") if isinstance(options, dict) else ""
+
+
+def clock(zone: str, found: str) -> tzinfo:
+    """The time zone `zone` for values of the type `found`; UTC for those that have one, and for days.
+
+    Raises `Unknown` for one that this machine does not know.
+    """
+    told = found == "TIMESTAMP" or found.startswith("TIMESTAMP_")
+    if not told or zone in ("", "UTC", "Etc/UTC", "GMT", "Z"):
+        return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # rules ask this module too, and must not wait for it
+
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Unknown(f"the time zone {show(zone)} is not known here") from None
+
+
 def in_rows(level: Mapping[str, Any]) -> bool:
     """Whether the service level `level` counts rows."""
     return str(level.get("unit")) in ("rows", "row")
@@ -70,20 +118,23 @@ def share(level: Mapping[str, Any], *, percent: bool) -> float:
     return float(value)
 
 
-def newest(table: Table, column: str, found: str, as_of: datetime) -> datetime | None:
+def newest(table: Table, column: str, found: str, as_of: datetime, zone: str = "") -> datetime | None:
     """The newest time in `column` (quoted, of the type `found`) up to `as_of`; None where there is none.
 
     What lies in the future is passed over: one wrong date would make stale data fresh for ever. A date stands for its
-    whole day, so it is as new as the end of that day. Times without a zone are read as UTC.
+    whole day, so it is as new as the end of that day. Times without a zone are those of `zone`. Raises `Unknown`.
     """
     from outer.parquet import identifier  # rules ask this module too, and must not wait for what opens files
 
     moment = f"{column}::TIMESTAMP" if found != "TIMESTAMP WITH TIME ZONE" else column
-    now = int(as_of.timestamp() * 1_000_000)
+    there = clock(zone, found)
+    now = int(as_of.astimezone(there).replace(tzinfo=UTC).timestamp() * 1_000_000)
     ((found_at,),) = table.rows(
         f"SELECT max(t) FROM (SELECT epoch_us({moment}) AS t FROM {identifier(table.name)}) WHERE t <= {now}"
     )
     try:
-        return None if found_at is None else _EPOCH + timedelta(microseconds=found_at, days=found == "DATE")
+        if found_at is None:
+            return None
+        return (_EPOCH + timedelta(microseconds=found_at, days=found == "DATE")).replace(tzinfo=there).astimezone(UTC)
     except OverflowError:  # before the calendar of Python
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from outer.audit import Past
+from outer.audit import Past, Related
 from outer.dataset import FORMATS, Dataset
 from outer.errors import UsageError
 from outer.model import Contract, DataProduct
@@ -40,17 +40,20 @@ def history(earlier: Sequence[Receipt], port: str) -> tuple[Past, ...]:
     )
 
 
-def related(contract: Contract, others: Iterable[tuple[Contract, Dataset]]) -> dict[str, Dataset]:
+def related(contract: Contract, others: Iterable[tuple[Contract, Dataset]]) -> dict[str, Related]:
     """Those of `others` that the relationships of `contract` may lead to, by every name that a contract has for them.
 
     Nothing where it has no relationships: to open a table takes time (ODCS 3.1, Relationships).
     """
     if not _refers(contract):
         return {}
-    found: dict[str, Dataset] = {}
+    found: dict[str, Related] = {}
     for other, data in others:
-        names = (other.file.get("schema", 0, "name"), other.file.get("schema", 0, "physicalName"), other.name)
-        found |= {str(name): data for name in names if name and other is not contract}
+        names = [*(other.file.get("schema", 0, key) for key in ("id", "name", "physicalName")), other.name]
+        columns = {str(c.clauses[key]): str(c.clauses.get("physicalName") or c.name)
+                   for key in ("id", "name") for c in other.columns if c.clauses.get(key)}  # fmt: skip
+        table = Related(data.path, data.format, columns)
+        found |= {str(name): table for name in names if name and other is not contract}
     return found
 
 

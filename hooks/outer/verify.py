@@ -23,7 +23,7 @@ from outer.ports import QUARANTINE, Location, resolve_outputs
 from outer.postgres import shelf
 from outer.product import load
 from outer.publish import Area
-from outer.receipt import OutputRecord, Receipt, instant, moment, read, standing
+from outer.receipt import OutputRecord, Receipt, instant, moment, read, same_product, standing
 from outer.result import AuditReport, Outcome, Result
 from outer.surroundings import history, pinned, related, runs
 from outer.talk import Talk
@@ -117,6 +117,8 @@ def _verdict(
 ) -> Verdict:
     # Once: if a run publishes meanwhile, all of this is still about one version, which stays readable for a while.
     version = area.require(environment)
+    held = {location.port.name: location for location in shelf(locations).holding(version).locations}
+    locations = [held.get(location.port.name, location) for location in locations]
     receipt, trouble = _receipt(version, product)
     published = instant(receipt.finished) if receipt else None
     beside = [(location.port.contract, location.inside(version)) for location in locations]
@@ -144,7 +146,7 @@ def _receipt(version: Path, product: DataProduct) -> tuple[Receipt | None, str]:
         return None, error.what
     if receipt.run_id != version.name or receipt.outcome != "published":
         return None, f"{version / 'receipt.json'} is the receipt of another run"
-    if receipt.product.get("id") != product.id:
+    if not same_product(receipt.product.get("id"), product.id):
         return None, f"{version / 'receipt.json'} is the receipt of another product"
     return receipt, ""
 
@@ -175,7 +177,8 @@ def _port(
             for r in report.results
         )
         return replace(report, results=(*kept, Result("receipt", "failed", "receipt", reason=trouble)))
-    record = next((r for r in receipt.outputs if r.port == location.port.name), None)
+    # Not by the port's name: when a newer major comes, the name is that one's. A file keeps its name for ever.
+    record = next((r for r in receipt.outputs if r.file == data.path.name), None)
     if record is None:
         unknown = Result("receipt", "failed", "receipt", reason="the receipt does not name this port; publish it first")
         return replace(report, results=(*report.results, unknown))
@@ -193,14 +196,18 @@ def _tables(
     tables = shelf(locations)
     if not tables.locations:
         return
+    held = tables.holding(version)
+    known = {location.port.name for location in held.locations}
     try:
-        shown = tables.published()
+        shown = held.published()
     except RunFailed as error:
         shown = error.what
-    outcome: Outcome = "passed" if shown == version.name else "failed"
     for index, (port, report) in enumerate(reports):
+        outcome: Outcome = "passed" if port in known and shown == version.name else "failed"
         location = next(location for location in locations if location.port.name == port)
-        found = [Result("table", outcome, "receipt", version.name, shown or "another version, or none")]
+        found = [
+            Result("table", outcome, "receipt", version.name, (port in known and shown) or "another version, or none")
+        ]
         if outcome == "passed":
             there = audit_server(location.port.contract, environment, published=None, as_of=now)
             found += [replace(r, rule=f"table.{r.rule}") for r in there.results if r.outcome == "failed"]

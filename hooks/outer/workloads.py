@@ -19,6 +19,7 @@ from typing import Any
 from outer.errors import RunFailed
 from outer.ports import QUARANTINE, Location, Locations, variable
 from outer.publish import Area
+from outer.receipt import file_of
 from outer.talk import Talk, seconds
 
 GRACE = 5.0
@@ -105,7 +106,10 @@ def describe(
         }
 
     def last(location: Location) -> str | None:
-        path = previous / location.path.name if previous else None
+        name: str | None = location.path.name
+        if previous and location.table:
+            name = file_of(previous, location.port.contract.id, location.address)
+        path = previous / name if previous and name else None
         return str(path) if path and path.exists() else None
 
     def output(location: Location) -> dict[str, Any]:

@@ -8,9 +8,12 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
 import suite_repo
 from conformance import product
 from conformance.checks import Level, NotRun, check
+from conformance.new import START
 from conformance.trial import Trial
 
 BRONZE = Level.BRONZE
@@ -19,8 +22,13 @@ CARD = ("name", "title", "description", "maintainers", "status", "licence", "tec
 OPEN = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "CC0-1.0", "0BSD", "Unlicense"}
 """Licences under which files may land in everybody's product."""
 
+_START = yaml.safe_load((START / "blueprint.yml").read_text(encoding="utf-8"))
+"""The card that `new_blueprint` writes."""
+
 OUTER_HEADINGS = ("Choices", "Change it", "Test it alone")
 INNER_HEADINGS = ("Every day", "Make it yours")
+_LISTED = re.compile(r"^\| `(?=[^`]*[./])([\w@][\w@./-]*)` +\|", re.MULTILINE)
+"""A path at the beginning of a line of a table."""
 
 
 @check("card", "blueprint.yml says what it is and who keeps it", BRONZE)
@@ -37,6 +45,8 @@ def card(trial: Trial) -> Iterator[str]:
         yield f"the status is {trial.card.get('status')!r}, not draft, active or deprecated"
     if not (isinstance(trial.card.get("maintainers"), list) and trial.card["maintainers"]):
         yield "`maintainers` names no team"
+    if trial.card.get("status") != "draft" and trial.card.get("description") == _START["description"]:
+        yield "`description` is still that of the starting point: say what the blueprint is and whom it is for"
 
 
 @check("licence", "The licence of its files is declared, and open", BRONZE)
@@ -55,10 +65,14 @@ def readme(trial: Trial) -> Iterator[str]:
         if file is None:
             yield f"{path} is missing"
             continue
-        found = set(re.findall(r"^##+ +(.+?) *$", file.read_text(encoding="utf-8"), re.MULTILINE))
+        text = file.read_text(encoding="utf-8")
+        found = set(re.findall(r"^##+ +(.+?) *$", text, re.MULTILINE))
         for heading in wanted:
             if heading not in found:
                 yield f"{path} has no section “{heading}”"
+        for listed in _LISTED.findall(text):
+            if not any((file.parent / name).exists() for name in (listed, f"{listed}.jinja")):
+                yield f"{path} tells of {listed}, which is not there: say what is"
 
 
 @check("copy", "It copies without trust, with every set of answers", BRONZE)
@@ -109,7 +123,7 @@ def findings(trial: Trial, check_id: str) -> Iterator[str]:
             if found["level"] == "info":
                 continue
             to = _BELONGS.get(rule, "inner-yaml" if rule.startswith("INN") else "gate")
-            said = f"{found['path']}:{found['line']}: {rule}: {found['message']}"
+            said = f"{found['path']}:{found['line']}: {rule}: {found['message']}; do: {found['todo']}"
             if to == check_id and said not in seen:
                 seen.add(said)
                 yield said
@@ -211,8 +225,9 @@ def confined(trial: Trial) -> Iterator[str]:
         yield f"data/local/current/{strange} was published by nobody"
     for before, after, place in zip(*trial.kept["homes"], ("home", "folder for temporary files"), strict=True):
         if changed := product.changes(before, after):
-            yield f"in the user's {place}, {changed[0]}" + (f" ({len(changed)} in all)" if changed[1:] else "")
-    beside = {p.name for p in made.root.parent.iterdir()} - {"product", "home", "tmp", "tools"}
+            more = f" ({len(changed)} in all)" if changed[1:] else ""
+            yield f"in the user's {place}, {changed[0]}{more} by `outer run`, its set-up included"
+    beside = {p.name for p in made.root.parent.iterdir()} - {"product", "home", "tmp", "tools", made.empty.name}
     for strange in sorted(beside):
         yield f"{strange} was made beside the product"
 

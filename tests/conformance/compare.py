@@ -44,6 +44,14 @@ def differences(
             )
 
 
+def reordered(found: Sequence[Day], wanted: Sequence[Day]) -> str:
+    """How two files of the same rows differ, as far as their rows tell."""
+    for number, (ours, theirs) in enumerate(zip(found, wanted, strict=False), start=1):
+        if ours[:KEY] != theirs[:KEY]:
+            return f"row {number} is {ours[0]} {ours[1]}, not {theirs[0]} {theirs[1]}"
+    return "the rows in the same order, and what is around them differs"
+
+
 def _unequal(left: object, right: object) -> bool:
     # 0.0 and -0.0, 1 and 1.0 are equal to Python; the bits of a port are not.
     return left != right or repr(left) != repr(right)

@@ -13,10 +13,10 @@ import suite_repo
 from conformance import inputs, product
 from conformance.bronze import ports_of
 from conformance.checks import Level, NotRun, check
-from conformance.compare import differences
+from conformance.compare import differences, reordered
 from conformance.inputs import Input
 from conformance.product import Ran
-from conformance.trial import Cell, Published, Trial, once
+from conformance.trial import ELSEWHERE, Cell, Published, Trial, once
 from outer.ports import variable
 
 GOLD = Level.GOLD
@@ -33,14 +33,23 @@ that a job which is quadratic, or holds everything several times, does."""
 # --- Honest on bad days ---------------------------------------------------------------------------
 
 
-def _refused(trial: Trial, what: str, files: Mapping[str, Path]) -> Iterator[str]:
-    """Hold a run on input that cannot be worked with to what it owes: exit code 1, a reason, and nothing changed."""
+def _refused(trial: Trial, what: str, files: Mapping[str, Path], rest: Input | None = None) -> Iterator[str]:
+    """Hold a run on input that cannot be worked with to what it owes: exit code 1, a reason, and nothing changed.
+
+    With a `rest` that can be, the run may also set the other rows aside, for all to see, and publish what that gives.
+    """
     trial.on_samples()
     made = trial.product
     before, data = made.version, product.marks(made.root / "data/local/versions")
     ran = made.run(files, offline=trial.offline)
     if ran.code == 0:
-        yield f"{what}: the run published all the same, {len(inputs.published(made.published)[1])} rows"
+        aside = sum(port["rows"] for port in made.receipt["quarantine"])
+        rows = inputs.published(made.published)[1]
+        if rest is None or not aside:
+            yield f"{what}: the run published all the same, {len(rows)} rows" + (", and set none aside" if rest else "")
+        else:
+            trial.notes["broken-rows"] = "set aside"
+            yield from (f"{what}, set aside: {said}" for said in differences(rows, trial.wanted(rest)))
         return
     if ran.code != 1:
         yield f"{what}: exit code {ran.code}, not 1: {ran.last}"
@@ -114,7 +123,7 @@ def duplicate_input(trial: Trial) -> Iterator[str]:
     if made.fingerprint != first.fingerprint:
         yield f"flights delivered twice: {'; '.join(list(differences(made.rows, first.rows))[:2])}"
     elif made.digest != first.digest:
-        yield "flights in another order: the same rows, and another file"
+        yield f"flights in another order: the same rows, and another file: {reordered(made.rows, first.rows)}"
     airlines = list(trial.sample().airlines.items())
     twice = inputs.write(trial.folder / "doubled" / "twice.parquet", inputs.AIRLINES, [*airlines, *airlines])
     before = trial.product.version
@@ -167,6 +176,12 @@ def incremental(trial: Trial) -> Iterator[str]:
     keys = [row[:2] for row in after.rows]
     if keys != sorted(keys):
         yield "its rows are not in the order of their key"
+    try:
+        fresh = _made_of(trial, trial.cells[2], "--since", SINCE.isoformat())
+        wrong = list(differences(fresh.rows, trial.wanted(trial.sample())))
+    except NotRun as reason:
+        wrong = [str(reason)]
+    yield from (f"where nothing was published before, so that all days are to be computed: {said}" for said in wrong)
 
 
 @check("late-rows", "Older days are all as published, or all computed anew, never a mixture", GOLD)
@@ -198,12 +213,12 @@ def hidden_state(trial: Trial) -> Iterator[str]:
 # --- Anywhere, at size ----------------------------------------------------------------------------
 
 
-def _made_of(trial: Trial, cell: Cell) -> Published:
-    """What the product of another cell publishes."""
+def _made_of(trial: Trial, cell: Cell, *options: str) -> Published:
+    """What the product of another cell publishes in a run with `options`."""
     trial.on_samples()
     if (done := trial.prepared(cell.name)).code:
         raise NotRun(f"the set-up failed: {done.last}")
-    return trial.publish({}, cell=cell.name)
+    return trial.publish({}, *options, cell=cell.name)
 
 
 @once
@@ -234,7 +249,8 @@ def elsewhere(trial: Trial) -> Iterator[str]:
         found = "; ".join(list(differences(other.rows, first.rows))[:2])
         yield f"other rows: {found or other.columns}"
     elif other.digest != first.digest:
-        yield "the same rows, and another file"
+        there = ", ".join(f"{name}={ELSEWHERE[name]}" for name in ("TZ", "LC_ALL", "USER"))
+        yield f"the same rows, and another file: {reordered(other.rows, first.rows)} (there with {there})"
 
 
 @once
@@ -273,9 +289,27 @@ def over(ran: Ran, *, cpu_seconds: float = float("inf"), peak_mib: float = float
         yield f"{ran.peak_mib:.0f} MiB, more than {peak_mib:.0f} MiB"
 
 
+# --- Rows that nobody can use ---------------------------------------------------------------------
+
+
+@check("broken-rows", "Rows that break a contract are refused or set aside, never dropped in silence", GOLD)
+def broken_rows(trial: Trial) -> Iterator[str]:
+    """After all runs whose data are compared: a job that remembers would carry these rows on into them."""
+    folder = trial.folder / "broken"
+    folder.mkdir(exist_ok=True)
+    given = trial.sample()
+    number = given.flights[0].flight
+    rest = Input(tuple(f for f in given.flights if f.flight != number), given.airlines)
+    for column in ("carrier", "day"):  # the contract asks for both, and the outer looks at columns, not at rows
+        file = inputs.emptied(trial.samples["flights"], folder / f"no-{column}.parquet", column, number)
+        yield from _refused(trial, f"flights without a {column}", {"flights": file}, rest)
+
+
 # --- Tests that can fail --------------------------------------------------------------------------
 
-_CODE = re.compile(r"\.(?:py|sql|sh|r|R|scala|java|kt|jl|go|rs|js|ts|rb|pl|cs)\Z")
+_CODE = re.compile(r"\.(?:py|sql|sh|r|R|scala|java|kt|jl|go|rs|[cm]?[jt]s|rb|pl|php|lua|exs?|clj|hs|fs|cs|cc|cpp|c)\Z")
+_TEST = re.compile(r"(?:\A|[/_.-])(?:tests?|specs?|conftest)(?=[/_.-])|(?:Test|Spec)s?\.\w+\Z")
+"""What tells a file of the tests by its path: a folder, or a word of its name."""
 
 
 @check("honest-tests", "Its tests fail when the job is gone", GOLD)
@@ -283,7 +317,7 @@ def honest_tests(trial: Trial) -> Iterator[str]:
     """Last of all: it empties the code of the product."""
     made = trial.ready()
     names = [n for n in suite_repo.git(made.root, "ls-files", "-z", "inner").split("\0") if _CODE.search(n)]
-    code = [name for name in names if "test" not in name]
+    code = [name for name in names if not _TEST.search(name)]
     if not code:
         raise NotRun("inner/ holds no code that this kit knows")
     kept = {name: (made.root / name).read_bytes() for name in code}

@@ -64,11 +64,11 @@ CANCELLED: Mapping[str, Any] = {"dep_time": None, "dep_delay": None, "arr_delay"
 JUNE = date(2013, 6, 1)
 
 SCENARIOS: Mapping[str, tuple[str, ...]] = {
-    "days": ("D1", "D2", "D3", "D4"),
+    "days": ("D1", "D2", "D3", "D4", "D5"),
     "duplicates": ("R1", "R2"),
     "ties": ("T1", "T2", "T3"),
     "unknown-carriers": ("U1", "U2"),
-    "nulls": ("N1", "N2", "N3"),
+    "nulls": ("N1", "N2", "N3", "NA"),
     "arithmetic": ("M1", "M2", "M3"),
     "threshold": ("O1",),
     "window": ("W1", "W2", "W3"),
@@ -82,7 +82,7 @@ def edges() -> Input:
     random.Random(20130101).shuffle(rows)
     known = [carrier for name, carriers in SCENARIOS.items() if name != "unknown-carriers" for carrier in carriers]
     names = {carrier: f"Airline “{carrier}”, O'Hare & Söhne" for carrier in known}
-    return Input(tuple(rows), names | {"Z9": "Never flew"})
+    return Input(tuple(rows), names | {"NA": "null", "Z9": "Never flew"})
 
 
 def _days() -> Iterator[Flight]:
@@ -101,6 +101,9 @@ def _days() -> Iterator[Flight]:
     again = datetime(2013, 11, 3, 6, tzinfo=UTC)
     yield flight(date(2013, 11, 3), 1, hour=1, carrier="D4", arr_delay=30)
     yield flight(date(2013, 11, 3), 1, hour=1, carrier="D4", time_hour=again)
+    # Ten in the evening in Los Angeles, where New York has the next day already.
+    late = datetime(2013, 6, 2, 5, tzinfo=UTC)
+    yield flight(JUNE, 1, hour=22, carrier="D5", origin="LAX", time_hour=late)
 
 
 def _duplicates() -> Iterator[Flight]:
@@ -152,6 +155,7 @@ def _nulls() -> Iterator[Flight]:
     yield flight(JUNE, 1, carrier="N3", **CANCELLED)
     yield flight(JUNE, 2, carrier="N3", dep_delay=-3, arr_delay=None)
     yield flight(JUNE, 3, carrier="N3", dep_delay=4, arr_delay=15)
+    yield flight(JUNE, 1, carrier="NA")  # a carrier, and an airline called null: words, which tools take for nothing
 
 
 def _arithmetic() -> Iterator[Flight]:
@@ -260,13 +264,31 @@ def read(flights: Path, airlines: Path) -> Input:
 def published(path: Path) -> tuple[list[str], list[Day]]:
     """Columns with their types, and rows, in the order of the file; `path` may be the folder of a Delta table."""
     with duckdb.connect() as database:
-        files = Dataset(path, "delta").files() if path.is_dir() else (path,)
-        source = f"read_parquet([{', '.join(literal(str(file)) for file in files)}])"
+        source = f"read_parquet({_files(path)})"
         shape = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         columns = [f"{name} {kind}" for name, kind, *_ in shape]
         if [column.split()[0] for column in columns] != list(Day._fields):
             return columns, []
         return columns, [Day(*row) for row in database.execute(f"SELECT * FROM {source}").fetchall()]
+
+
+def codecs(path: Path) -> set[str]:
+    """How the pages of a Parquet file, or of those of the Delta table in the folder `path`, are compressed."""
+    with duckdb.connect() as database:
+        rows = database.execute(f"SELECT compression FROM parquet_metadata({_files(path)})").fetchall()
+    return {row[0] for row in rows}
+
+
+def notes(path: Path) -> list[str]:
+    """What the footer of a Parquet file says besides columns and rows, values only; the same for a Delta table."""
+    with duckdb.connect() as database:
+        rows = database.execute(f"SELECT value FROM parquet_kv_metadata({_files(path)})").fetchall()
+    return [bytes(row[0]).decode("utf-8", "replace") for row in rows]
+
+
+def _files(path: Path) -> str:
+    files = Dataset(path, "delta").files() if path.is_dir() else (path,)
+    return f"[{', '.join(literal(str(file)) for file in files)}]"
 
 
 def digest(path: Path) -> str:
@@ -298,6 +320,12 @@ def corrupt(source: Path, target: Path) -> Path:
     data[4:-footer] = b"\xff" * (len(data) - footer - 4)
     target.write_bytes(data)
     return target
+
+
+def emptied(source: Path, target: Path, column: str, number: int) -> Path:
+    """A copy of the flights in `source` in which those of the `number` have nothing in `column`."""
+    select = f"SELECT * REPLACE (CASE WHEN flight <> {number} THEN {column} END AS {column}) FROM rows"
+    return reshaped(source, target, select)
 
 
 def reshaped(source: Path, target: Path, select: str) -> Path:

@@ -23,6 +23,9 @@ from outer import workloads
 
 ALONE = Path(__file__).with_name("alone.py")
 WHOLE = Path(__file__).with_name("whole.py")
+CACHES = ("UV_CACHE_DIR", "PIP_CACHE_DIR")
+"""Where uv and pip find what they downloaded before. Empty without a network: what it holds on this machine, that of
+others does not. npm's stays, because `npm ci` builds its folder anew from there each time."""
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that refuses every connection."""
 LONGEST, GRACE = 1200.0, 30.0
@@ -63,6 +66,15 @@ def _unshare() -> list[str]:
     return ["unshare", "--user", "--map-root-user", "--net", sys.executable, str(ALONE)]
 
 
+@functools.cache
+def _npm() -> Mapping[str, str]:
+    """Where npm keeps its downloads and the logs that it writes each time, as `suite_repo.downloads` for uv and pip."""
+    if "npm_config_cache" in os.environ or not (npm := shutil.which("npm")):
+        return {}
+    told = subprocess.run([npm, "config", "get", "cache"], capture_output=True, text=True, check=False)
+    return {"npm_config_cache": told.stdout.strip()} if told.returncode == 0 else {}
+
+
 @dataclass
 class Product:
     """A product in the folder `root`, and a home and a folder for temporary files that belong to its commands alone."""
@@ -101,6 +113,11 @@ class Product:
         current = self.root / "data" / "local" / "current"
         return os.path.basename(os.readlink(current)) if current.is_symlink() else ""
 
+    @property
+    def empty(self) -> Path:
+        """Where its commands look for downloads when they go without a network."""
+        return self.root.parent / "downloads"
+
     @functools.cached_property
     def _machine(self) -> Mapping[str, str]:
         return workloads.environment(self.root.parent / "tools")
@@ -115,7 +132,7 @@ class Product:
         for name in ("TZ", "DATA_ROOT", "INPUT_ROOT", "FORCE_COLOR", "PYTHONHASHSEED"):
             kept.pop(name, None)
         own = {"HOME": str(self.home), "USERPROFILE": str(self.home), "TMPDIR": str(self.tmp), "LANG": "C.UTF-8"}
-        return {**kept, **suite_repo.downloads(), **own, "NO_COLOR": "1", **self.variables}
+        return {**kept, **suite_repo.downloads(), **_npm(), **own, "NO_COLOR": "1", **self.variables}
 
     def command(self, command: str, *, offline: bool, extra: Mapping[str, str] | None = None) -> Ran:
         """Run a command of inner.yaml by the shell in inner/, as the outer would."""
@@ -139,7 +156,7 @@ class Product:
         if sys.platform == "linux":
             command = [sys.executable, str(WHOLE), *command]
         if offline:
-            environment |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
+            environment |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1", **dict.fromkeys(CACHES, str(self.empty))}
             if isolation() == "network namespace":
                 command = [*_unshare(), *command]
             else:

@@ -17,7 +17,7 @@ from typing import Any
 from outer.audit.compile import compiled, compiled_input
 from outer.audit.custom import CustomEngine, Registered, ServerTable
 from outer.audit.duck import FORMATS, Duck, duck
-from outer.audit.engine import Engine, Past
+from outer.audit.engine import Engine, Past, Related
 from outer.audit.execute import execute
 from outer.audit.judge import EXAMPLES, MASK, OPEN, Circumstances
 from outer.audit.personal import PERSONAL, undeclared
@@ -27,7 +27,10 @@ from outer.model import Contract
 from outer.parquet import Unusable
 from outer.result import AuditReport, Result
 
-__all__ = ["EXAMPLES", "MASK", "OPEN", "CustomEngine", "Past", "ServerTable", "audit", "audit_input", "audit_server"]
+__all__ = [
+    "EXAMPLES", "MASK", "OPEN", "CustomEngine", "Past", "Related", "ServerTable",
+    "audit", "audit_input", "audit_server",
+]  # fmt: skip
 
 
 def audit(

@@ -109,6 +109,8 @@ def _clause(
         return Clause(pointer, place, "declared only", (), "kept by people and platforms, not seen in the data")
     if value in (False, None) or value == {} or value == []:
         return Clause(pointer, place, "declared only", (), _NOTHING)
+    if pointer[-1] in ("primaryKeyPosition", "partitionKeyPosition"):
+        return Clause(pointer, place, "declared only", (), "the column is no part of the key, so it demands nothing")
     if any(step in DESCRIBES for step in pointer[2:]):
         return Clause(pointer, place, "declared only", (), _DESCRIBES)
     return Clause(pointer, place, "cannot be checked", (), "nobody here knows this clause")

@@ -13,11 +13,11 @@ from typing import Any
 
 from outer.audit import plan
 from outer.audit.plan import ELEMENTS, Field, Item, Plan
-from outer.datatypes import length, physical
+from outer.datatypes import fields, length, physical
 from outer.model import Column, Contract
 from outer.quality import Unknown, is_percent, judge, query, subjects
 from outer.result import Severity
-from outer.servicelevel import SHORT, allowed_age, in_rows, share
+from outer.servicelevel import SHORT, allowed_age, elements, in_rows, share, zone
 from outer.yamlfile import Pointer, show
 
 DESCRIBES = frozenset({
@@ -78,14 +78,18 @@ class _Compiler:
         self.contract = contract
         self.columns = {c.name: c for c in contract.columns}
         self.fields = {
-            c.name: Field((_physical(c.clauses),), c.name, _classification(c.clauses)) for c in contract.columns
+            c.name: Field((_physical(c.clauses),), c.name, _classification(c.clauses), zone(c.clauses))
+            for c in contract.columns
         }
+        self.ids = {str(c.clauses["id"]): c.name for c in contract.columns if c.clauses.get("id")}
         table = contract.file.get("schema", 0) or {}
         self.clauses: Mapping[str, Any] = table if isinstance(table, dict) else {}
         self.names = frozenset(str(self.clauses[k]) for k in ("name", "physicalName") if self.clauses.get(k))
+        self.closed = True
 
     def plan(self, *, closed: bool = True) -> Plan:
-        items: list[Item] = [self._readable(), self._names(closed=closed)]
+        self.closed = closed
+        items: list[Item] = [self._readable(), self._names()]
         for index, column in enumerate(self.contract.columns):
             at: Pointer = ("schema", 0, "properties", index)
             items += self._field(self.fields[column.name], column.clauses, at, required=column.required)
@@ -122,7 +126,7 @@ class _Compiler:
         kinds: tuple[Pointer, ...] = (("schema", 0, "logicalType"), ("schema", 0, "physicalType"))
         return plan.Readable(rule="readable", pointer=("servers",), covers=(("servers",), *kinds))
 
-    def _names(self, *, closed: bool) -> Item:
+    def _names(self) -> Item:
         at: Pointer = ("schema", 0, "properties")
         columns = enumerate(self.contract.columns)
         return plan.Columns(
@@ -130,7 +134,7 @@ class _Compiler:
             pointer=at,
             covers=tuple((*at, i, k) for i, _ in columns for k in ("name", "physicalName")),
             names=tuple(f.column for f in self.fields.values()),
-            closed=closed,
+            closed=self.closed,
         )
 
     def _key(self) -> tuple[Field, ...]:
@@ -159,7 +163,9 @@ class _Compiler:
                 yield plan.Impossible(rule=rule, pointer=(*at, key), reason=show(key))
 
     def _field(self, where: Field, clauses: Mapping[str, Any], at: Pointer, *, required: bool) -> Iterator[Item]:
-        logical, written = str(clauses.get("logicalType") or ""), str(clauses.get("physicalType") or "")
+        # What holds something is what can hold it, also where nobody says so.
+        implied = "object" if clauses.get("properties") else "array" if clauses.get("items") else ""
+        logical, written = str(clauses.get("logicalType") or implied), str(clauses.get("physicalType") or "")
         covers = ((*at, "logicalType"), (*at, "physicalType"))
         yield plan.Typed(
             rule=f"type:{where.name}", pointer=(*at, "physicalType"), covers=covers,
@@ -180,6 +186,7 @@ class _Compiler:
         if clauses.get("partitioned"):
             yield plan.Partitioned(
                 rule=f"partitioned:{where.name}", pointer=(*at, "partitioned"), field=where,
+                position=max(position, 0) if isinstance(position := clauses.get("partitionKeyPosition"), int) else 0,
                 covers=((*at, "partitioned"), (*at, "partitionKeyPosition")),
             )  # fmt: skip
         yield from self._relationships(clauses.get("relationships"), (*at, "relationships"), where)
@@ -191,6 +198,14 @@ class _Compiler:
             (str(entry.get("name")), _physical(entry), entry, (*at, "properties", index))
             for index, entry in enumerate(_mappings(clauses.get("properties")))
         ]
+        names = tuple(name for _, name, _, _ in inner)
+        # A physical type that names the same fields says the same already.
+        if names and names != tuple(fields(physical(str(clauses.get("physicalType") or "")) or "")):
+            marks = ("name", "physicalName")
+            yield plan.Columns(
+                rule=f"columns:{where.name}", pointer=(*at, "properties"), field=where, closed=self.closed,
+                names=names, covers=tuple((*p, m) for *_, p in inner for m in marks),
+            )  # fmt: skip
         entry = clauses.get("items")
         if isinstance(entry, dict):
             inner.append((ELEMENTS, ELEMENTS, entry, (*at, "items")))
@@ -283,8 +298,8 @@ class _Compiler:
             raise Unknown(f"a relationship of the type {show(clause.get('type'))}")
         if where is not None and len(where.path) > 1:
             raise Unknown("a relationship of what is nested in a column")
-        targets = [_reference(text) for text in _texts(clause.get("to"))]
-        sources = [_reference(text) for text in _texts(clause.get("from"))]
+        targets = [self._reference(text) for text in _texts(clause.get("to"))]
+        sources = [self._reference(text) for text in _texts(clause.get("from"))]
         if sources and (strange := [n for t, n in sources if n not in self.fields or (t and t not in self.names)]):
             raise Unknown(f"{show(strange[0])} is not a column of this contract")
         fields = (where,) if where is not None else tuple(self.fields[name] for _, name in sources)
@@ -294,6 +309,19 @@ class _Compiler:
         return plan.Reference(
             rule=rule, pointer=at, fields=fields, table=tables.pop(), targets=tuple(name for _, name in targets)
         )
+
+    def _reference(self, text: str) -> tuple[str, str]:
+        """Table and column that `text` means: `table.column`, by their names, or by their ids
+        `contract.yaml#/schema/table/properties/column` (ODCS 3.1, References). Where both are of this contract, their
+        names.
+        """
+        if not (match := re.fullmatch(r"[^#]*#?/?schema/([^/]+)/properties/([^/]+)", text)):
+            table, _, name = text.rpartition(".")
+            return table, name
+        table, name = match.groups()
+        if table == self.clauses.get("id") or table in self.names:
+            return str(self.clauses.get("name") or table), self.ids.get(name, name)
+        return table, name
 
     # --- Quality ----------------------------------------------------------------------------------
 
@@ -339,24 +367,28 @@ class _Compiler:
         written = str(level.get("property") or "")
         name = SHORT.get(written.casefold(), written)
         rule = f"sla:{written}"
+        covers: tuple[Pointer, ...] = ()
         try:
-            items = list(self._promise(name.casefold(), level, rule, at))
+            about = tuple(self.fields[column] for column in elements(level, self.contract))
+            covers = (at, ("slaDefaultElement",)) if about and not level.get("element") else ()
+            items = list(self._promise(name.casefold(), level, about, rule, at))
         except Unknown as error:
             items = [plan.Impossible(rule=rule, pointer=at, reason=str(error))]
-        yield from items
+        yield from (replace(item, covers=covers) for item in items)
 
-    def _promise(self, name: str, level: Mapping[str, Any], rule: str, at: Pointer) -> Iterator[Item]:
-        elements = self._elements(level)
+    def _promise(
+        self, name: str, level: Mapping[str, Any], about: tuple[Field, ...], rule: str, at: Pointer
+    ) -> Iterator[Item]:
         if name in ("freshness", "latency"):
             allowed = allowed_age(level)
-            for field in elements or (None,):
+            for field in about or (None,):
                 yield plan.Age(rule=rule, pointer=at, allowed=allowed, field=field)
         elif name == "retention" and in_rows(level):
             if level.get("element"):
                 raise Unknown("a number of rows is kept of the whole table; leave `element` out")
             yield plan.Volume(rule=rule, pointer=at, least=share(level, percent=False), percent=False)
-        elif name == "retention" and elements:
-            for field in elements:
+        elif name == "retention" and about:
+            for field in about:
                 yield plan.Retention(rule=rule, pointer=at, allowed=allowed_age(level), field=field)
         elif name == "frequency":
             yield plan.Frequency(rule=rule, pointer=at, severity="warning", allowed=allowed_age(level))
@@ -366,8 +398,8 @@ class _Compiler:
                 rule=rule, pointer=at, severity="warning" if percent else "error", least=share(level, percent=percent),
                 percent=percent,
             )  # fmt: skip
-        elif name == "completeness" and elements:
-            for field in elements:
+        elif name == "completeness" and about:
+            for field in about:
                 yield plan.Filled(rule=rule, pointer=at, least=share(level, percent=True), field=field)
         elif name == "availability":
             yield plan.Available(rule=rule, pointer=at, severity="warning", least=share(level, percent=True))
@@ -378,15 +410,6 @@ class _Compiler:
         else:
             reason = "declared only: kept by people and platforms, not seen in the data"
             yield plan.Declared(rule=rule, pointer=at, reason=reason)
-
-    def _elements(self, level: Mapping[str, Any]) -> tuple[Field, ...]:
-        found = []
-        for part in filter(None, (p.strip() for p in str(level.get("element") or "").split(","))):
-            table, _, name = part.rpartition(".")
-            if name not in self.fields or (table and table not in self.names):
-                raise Unknown(f"{show(part)} is not a column of this contract")
-            found.append(self.fields[name])
-        return tuple(found)
 
 
 def _bad(metric: str, arguments: Mapping[str, Any]) -> Iterator[plan.Condition]:
@@ -434,14 +457,6 @@ def _mappings(value: Any) -> list[Mapping[str, Any]]:
 
 def _texts(value: Any) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
-
-
-def _reference(text: str) -> tuple[str, str]:
-    """Table and column of `table.column`, or of a full `contract.yaml#/schema/table/properties/column`."""
-    if match := re.fullmatch(r"[^#]*#?/?schema/([^/]+)/properties/([^/]+)", text):
-        return match[1], match[2]
-    table, _, name = text.rpartition(".")
-    return table, name
 
 
 def _number(value: Any) -> bool:

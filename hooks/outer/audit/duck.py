@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from outer.audit.engine import Facts
+from outer.audit.engine import Facts, Related
 from outer.audit.plan import Field
 from outer.audit.sql import Sql
 from outer.dataset import Dataset
@@ -34,11 +34,20 @@ class Duck:
 
     name = "duckdb"
 
-    def __init__(self, table: Table, form: str, others: Mapping[str, str], *, folder: bool = False) -> None:
+    def __init__(
+        self,
+        table: Table,
+        form: str,
+        others: Mapping[str, str],
+        *,
+        columns: Mapping[str, Mapping[str, str]] | None = None,
+        folder: bool = False,
+    ) -> None:
         footer = table.footer
         self.format = form
         self.table = identifier(table.name)
         self.others = others
+        self.columns = columns or {}
         self.facts = Facts(
             types=footer.types, rows=footer.rows, bytes=footer.bytes, nulls=footer.nulls, lows=footer.lows,
             highs=footer.highs, unfit=footer.unfit, partitions=footer.partitions if folder else None,
@@ -122,4 +131,6 @@ def duck(
     beside = {name: source for name, source in (related or {}).items() if name != table}
     with opened(dataset, table, types=types, others=beside) as opened_table:
         folder = dataset.format == "parquet" and not dataset.path.is_file()
-        yield Duck(opened_table, FORMATS[dataset.format], {name: identifier(name) for name in beside}, folder=folder)
+        others = {name: identifier(name) for name in beside}
+        columns = {name: source.columns for name, source in beside.items() if isinstance(source, Related)}
+        yield Duck(opened_table, FORMATS[dataset.format], others, columns=columns, folder=folder)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from outer.audit.plan import Field
 from outer.audit.sql import Sql
+from outer.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Engine(Protocol):
     sql: Sql
     others: Mapping[str, str]
     """Tables for relationships: name in contracts -> name in SQL."""
+    columns: Mapping[str, Mapping[str, str]]
+    """The columns of `others`, where their contracts are known: name or id in the contract -> name in the data."""
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of a query of this audit, written in DuckDB's dialect."""
@@ -53,6 +56,13 @@ class Engine(Protocol):
 
     def differ(self, fields: Sequence[Field]) -> bool:
         """Whether a cheap query proves that no two rows agree in `fields`."""
+
+
+@dataclass(frozen=True)
+class Related(Dataset):
+    """A table that relationships lead to. Its contract gives columns other names, or ids, than the data have."""
+
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

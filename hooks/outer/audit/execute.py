@@ -127,6 +127,8 @@ class _Execution(Structure, Levels):
     def _row_rule(self, item: plan.Rows) -> Result | Open:
         found = self.sql.found(item.field)
         if found is None:
+            if sealed := self.sql.sealed(item.field):
+                raise Unknown(f"what is in a {sealed} is not looked into")
             return self._unsaid(item, missing(item.field))
         try:
             bad = self.sql.bad(item.field, item.bad)
@@ -269,9 +271,10 @@ class _Execution(Structure, Levels):
         target = self.engine.table if item.table in self.plan.names else self.engine.others.get(item.table)
         if target is None:
             return self._unsaid(item, f"the table {show(item.table)} is not at hand")
-        named = [self.plan.fields[t] for t in item.targets] if target == self.engine.table and all(
-            t in self.plan.fields for t in item.targets
-        ) else [Field((t,), t) for t in item.targets]  # fmt: skip
+        columns = self.engine.columns.get(item.table, {})
+        if item.table in self.plan.names:
+            columns = {name: field.column for name, field in self.plan.fields.items()}
+        named = [Field((columns.get(t, t),), t) for t in item.targets]
         pairs = list(zip(item.fields, named, strict=True))
         # The tables have columns of the same names, which need an alias each.
         equal = " AND ".join(f"o.{self.sql.value(t)} = d.{self.sql.value(f)}" for f, t in pairs)

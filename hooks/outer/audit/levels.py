@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from statistics import median
 from typing import Any
 
@@ -14,6 +14,7 @@ from outer.audit.sql import holds, instant
 from outer.datatypes import kind
 from outer.quality import Unknown
 from outer.result import How, Outcome, Result
+from outer.servicelevel import clock
 from outer.yamlfile import show
 
 
@@ -48,22 +49,24 @@ class Levels(Judge):
         found = self._time(item, where)
         if isinstance(found, Result):
             return found
+        zone = clock(where.zone, found)
 
         def verdict(values: Sequence[Any], how: How = "scan") -> Result:
             if values[0] is None:
                 return self._say(item, "failed", how, expected, "no value up to now")
             try:
-                latest = instant(str(values[0])) + timedelta(days=found == "DATE")
-            except ValueError:  # -infinity, or a year that Python has no name for
+                latest = instant(str(values[0]), zone) + timedelta(days=found == "DATE")
+            except (ValueError, OverflowError):  # -infinity, or a year that Python has no name for
                 return self._say(item, "failed", how, expected, "no time of the calendar")
             age = max(self.now.as_of - latest, timedelta())
             outcome: Outcome = "passed" if age <= item.allowed else "failed"
             return self._say(item, outcome, how, expected, f"{hours(age)} old")
 
         sql = self.sql.value(where)
-        now = self.sql.constant(local(self.now.as_of, found), found)
+        moment = local(self.now.as_of, found, zone)
+        now = self.sql.constant(moment, found)
         high = self.facts.highs.get(where.column)
-        if high is not None and holds(high, "<=", local(self.now.as_of, found), found):
+        if high is not None and holds(high, "<=", moment, found):
             return verdict([high], "file metadata")
         # What lies in the future is passed over: one wrong date would make stale data fresh for ever.
         return Open(item, (f"CAST(max(CASE WHEN {sql} <= {now} THEN {sql} END) AS VARCHAR)",), verdict)
@@ -74,7 +77,9 @@ class Levels(Judge):
             return found
         oldest = self.now.as_of - item.allowed
         # A date stands for its whole day, and is as old as the end of it.
-        bound = local(oldest - timedelta(microseconds=1), found) if found == "DATE" else local(oldest, found)
+        bound = local(oldest, found, clock(item.field.zone, found))
+        if found == "DATE":
+            bound = local(oldest - timedelta(microseconds=1), found)
         expected = f"no {item.field.name} older than {hours(item.allowed)}"
         low = self.facts.lows.get(item.field.column)
         if low is not None and holds(low, ">=", bound, found):
@@ -154,7 +159,9 @@ class Levels(Judge):
         return self._say(item, outcome, "receipt", f"until {last}", "" if outcome == "passed" else "it is over")
 
 
-def local(moment: datetime, found: str) -> str:
-    """A moment as a contract would write it for the type `found`."""
-    utc = moment.astimezone(UTC)
-    return utc.date().isoformat() if found == "DATE" else utc.isoformat()
+def local(moment: datetime, found: str, zone: tzinfo = UTC) -> str:
+    """A moment as a contract would write it for the type `found`, in `zone`."""
+    there = moment.astimezone(zone)
+    if found == "DATE":
+        return there.date().isoformat()
+    return (there if zone is UTC else there.replace(tzinfo=None)).isoformat()

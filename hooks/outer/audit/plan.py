@@ -26,6 +26,8 @@ class Field:
     name: str
     """What the contract calls it: `zip`, `address.zip`, `tags[]`."""
     classification: str = ""
+    zone: str = ""
+    """Time zone of times that have none (ODCS `defaultTimezone`); empty: UTC."""
 
     @property
     def column(self) -> str:
@@ -125,10 +127,11 @@ class Readable(Item):
 
 @dataclass(frozen=True, kw_only=True)
 class Columns(Item):
-    """These columns are there; where `closed`, no others and in this order."""
+    """These columns are there, or with `field` what is nested in it; where `closed`, no others and in this order."""
 
     names: tuple[str, ...]
     closed: bool
+    field: Field | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +153,10 @@ class Zoned(Item):
 
 @dataclass(frozen=True, kw_only=True)
 class Partitioned(Item):
-    """The data are in folders named by the values of this column."""
+    """The data are in folders named by the values of this column; `position` orders these columns, 0: nobody says."""
 
     field: Field
+    position: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,5 +302,6 @@ class Plan:
 
     @property
     def partitions(self) -> tuple[str, ...]:
-        """Columns that stand in the names of folders, in the order of the contract."""
-        return tuple(item.field.column for item in self.items if isinstance(item, Partitioned))
+        """Columns that stand in the names of folders, outermost first."""
+        found = [item for item in self.items if isinstance(item, Partitioned)]
+        return tuple(item.field.column for item in sorted(found, key=lambda item: item.position or 10_000))

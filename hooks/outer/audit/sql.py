@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,7 @@ TIMES = ("date", "time", "timestamp")
 """Kinds of types that tell a time."""
 
 _INFINITE = (float("inf"), float("-inf"))
+_LARGEST_FLOAT = 3.4028234e38
 
 
 class Sql:
@@ -55,6 +56,15 @@ class Sql:
             if found is not None:
                 found = element(found) if step == ELEMENTS else fields(found).get(step)
         return found
+
+    def sealed(self, field: Field) -> str | None:
+        """The type that `field` lies in and that nobody here looks into, such as JSON; None where there is none."""
+        found = self.types.get(field.column, "")
+        for step in field.path[1:]:
+            if step != ELEMENTS and kind(found) == "object" and not fields(found):
+                return found
+            found = (element(found) if step == ELEMENTS else fields(found).get(step)) or ""
+        return None
 
     def bad(self, field: Field, condition: Condition) -> str:
         """What is true of a row whose `field` meets `condition`. Raises `Unknown` where the type does not allow it."""
@@ -91,7 +101,12 @@ class Sql:
                 if sort == "integer" and isinstance(factor, int):
                     return f"{sql} % {factor} <> 0"
                 share = f"CAST({sql} AS DOUBLE) / {self.constant(factor, 'DOUBLE')}"
-                return f"NOT coalesce(abs({share} - round({share})) <= 1e-9, {sql} IS NULL)"
+                near = f"abs({share} - round({share}))"
+                kept = f"{near} <= 1e-9"
+                if found == "FLOAT":  # so few places that only the nearest one to a multiple can be asked for
+                    nearest = f"CAST(round({share}) * {self.constant(factor, 'DOUBLE')} AS FLOAT)"
+                    kept = f"{near} < 1 AND {nearest} = {sql}"
+                return f"NOT coalesce({kept}, {sql} IS NULL)"
             case Length(sign, limit) if sort == "string":
                 return f"NOT (length({self.text(sql, found)}) {sign} {limit})"
             case Mismatch(pattern) if sort == "string":
@@ -115,6 +130,8 @@ class Sql:
 
     def _among(self, sql: str, found: str, values: tuple[Any, ...], *, wanted: bool) -> str:
         listed = ", ".join(self._listed(values, found))
+        if found.startswith("ENUM("):
+            sql = self.text(sql, found)
         if wanted:
             return f"{sql} NOT IN ({listed})" if listed else f"{sql} IS NOT NULL"
         bad = [f"{sql} IS NULL"] if None in values else []
@@ -142,6 +159,9 @@ class Sql:
             return f"CAST({literal(moment(value, found))} AS {found})"
         if not _number(value) or value in _INFINITE or value != value:
             raise Unknown(f"{show(value)} is not a number")
+        if found == "FLOAT" and abs(value) <= _LARGEST_FLOAT:
+            # 0.3 of a contract is the 0.3 that such a column can hold, which is a little more.
+            return f"CAST(CAST({value!r} AS DOUBLE) AS FLOAT)"
         plain = format(Decimal(repr(value)), "f")
         if found in ("FLOAT", "DOUBLE") or len(plain) > 36:
             return f"CAST({value!r} AS DOUBLE)"
@@ -215,15 +235,15 @@ def moment(value: Any, found: str) -> str:
 def _iso(text: str, found: str) -> str:
     if found == "DATE":
         return date.fromisoformat(text).isoformat()
-    if found == "TIME":
+    if kind(found) == "time":
         return time.fromisoformat(text).isoformat()
     return instant(text).replace(tzinfo=None).isoformat(sep=" ") + ("+00:00" if found.endswith("ZONE") else "")
 
 
-def instant(text: str) -> datetime:
-    """The moment that `text` in ISO 8601 tells; without a zone, in UTC. Raises `ValueError`."""
+def instant(text: str, zone: tzinfo = UTC) -> datetime:
+    """The moment that `text` in ISO 8601 tells; without a zone, in `zone`. Raises `ValueError`."""
     found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
 
 
 def ordered(text: str, found: str) -> Decimal | str:

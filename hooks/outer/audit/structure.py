@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from outer.audit import plan
 from outer.audit.judge import Judge, listed, missing
-from outer.datatypes import fits, kind, physical, same
+from outer.datatypes import fields, fits, kind, physical, same
 from outer.quality import Unknown
 from outer.result import How, Outcome, Result
 from outer.yamlfile import show
@@ -15,16 +15,25 @@ class Structure(Judge):
 
     def _columns(self, item: plan.Columns) -> Result:
         wanted, found = list(item.names), list(self.facts.types)
-        missing = [c for c in wanted if c not in found]
+        if item.field is not None:
+            held_in = self.sql.found(item.field)
+            if held_in is None:
+                return self._unsaid(item, missing(item.field))
+            if not (found := list(fields(held_in))):
+                if item.field in self.wrong:
+                    return self._unsaid(item, "the column has another type")
+                return self._unsaid(item, f"what is in a {held_in} is not looked into")
+        lacking = [c for c in wanted if c not in found]
         extra = [c for c in found if c not in wanted] if item.closed else []
-        said = [f"missing: {listed(missing)}"] if missing else []
+        said = [f"missing: {listed(lacking)}"] if lacking else []
         said += [f"not in the contract: {listed(extra)}"] if extra else []
         # Columns in the names of folders have no place among the others.
-        folders = self.facts.partitions or ()
+        folders = (self.facts.partitions or ()) if item.field is None else ()
         files = [c for c in found if c not in folders]
         if item.closed and not said and [c for c in wanted if c not in folders] != files:
             said.append(f"in another order: {listed(found)}")
-        how = f"{len(wanted)} columns" + (", in this order and no others" if item.closed else "")
+        how = f"{len(wanted)} {'columns' if item.field is None else 'fields'}"
+        how += ", in this order and no others" if item.closed else ""
         return self._say(item, "failed" if said else "passed", "file metadata", how, "; ".join(said))
 
     def _typed(self, item: plan.Typed) -> Result:
@@ -56,7 +65,7 @@ class Structure(Judge):
         found = self.sql.found(item.field)
         if found is None:
             return self._unsaid(item, missing(item.field))
-        if kind(found) != "timestamp":
+        if kind(found) not in ("timestamp", "time"):
             raise Unknown(f"timezone cannot be held against a column of the type {found}")
         outcome: Outcome = "passed" if ("TIME ZONE" in found) is item.zoned else "failed"
         return self._say(item, outcome, "file metadata", f"{'a' if item.zoned else 'no'} time zone", found)
@@ -64,6 +73,11 @@ class Structure(Judge):
     def _partitioned(self, item: plan.Partitioned) -> Result:
         if self.facts.partitions is None:
             return self._unsaid(item, "a port is one file, which has no partitions")
-        found = item.field.column in self.facts.partitions
-        expected = f"folders named {item.field.column}=…"
-        return self._say(item, "passed" if found else "failed", "file metadata", expected)
+        folders, expected = self.facts.partitions, f"folders named {item.field.column}=…"
+        found = item.field.column in folders
+        if item.position:
+            level = self.plan.partitions.index(item.field.column)
+            expected += f" at level {level + 1}"
+            found = folders[level : level + 1] == (item.field.column,)
+        observed = f"folders by {listed(folders)}" if folders and not found else ""
+        return self._say(item, "passed" if found else "failed", "file metadata", expected, observed)

@@ -56,6 +56,7 @@ class Warehouse:
         self.facts = Facts(types=types)
         self.sql: Sql = WarehouseSql(dialect, types)
         self.others: Mapping[str, str] = {name: _joined(other) for name, other in (others or {}).items()}
+        self.columns: Mapping[str, Mapping[str, str]] = {}
         self._dialect, self._ask, self._own = dialect, ask, own_dialect
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:

@@ -288,12 +288,18 @@ def _key(draft: Draft) -> tuple[str, str]:
 
 
 def _server(draft: Draft, name: str, environment: str) -> str:
-    """One server: in the folder in which the other ports of the environment are published."""
+    """One server: in the folder, or the database, in which the other ports of the environment are published."""
     folder = f"${{DATA_ROOT:-data}}/{environment}/current"
     for port in draft.model.outputs:
         for one in port.contract.servers:
-            if one.environment == environment and one.type == "local" and "/" in one.path:
+            if one.environment != environment:
+                continue
+            if one.type == "local" and "/" in one.path:
                 folder = str(PurePosixPath(one.path).parent)
+            elif one.type != "local":  # its table is named by the contract; all else is that of the others
+                entry = port.contract.file.get("servers", port.contract.servers.index(one)) or {}
+                told = {key: value for key, value in entry.items() if isinstance(value, str | int)}
+                return "  - " + "    ".join(f"{key}: {scalar(value)}\n" for key, value in told.items())
     return f"""\
   - server: {scalar(environment)}
     environment: {scalar(environment)}

@@ -16,6 +16,7 @@ SECONDS = 300
 _SAFE = (
     "git", "--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
     "-c", "advice.detachedHead=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
+    "-c", "log.showSignature=false",
 )  # fmt: skip
 
 

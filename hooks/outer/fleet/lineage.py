@@ -39,9 +39,10 @@ def edges(consumers: Iterable[Looked], producers: Iterable[Looked]) -> Iterator[
             by_product.setdefault(name, producer)
     for consumer in consumers:
         for pinned in consumer.facts.inputs:
-            found = by_contract.get(pinned.contract) or [by_product.get(_product(pinned.contract))]
-            others = [one for one in found if one is not None and one.member.root != consumer.member.root]
-            yield from (Edge(consumer, pinned, other) for other in others or [None])
+            named = by_product.get(_product(pinned.contract))
+            found = by_contract.get(pinned.contract) or ([named] if named else [])
+            others = [one for one in found if one.member.root != consumer.member.root]
+            yield from (Edge(consumer, pinned, other) for other in others or (None,))
 
 
 def _product(contract: str) -> str:

@@ -239,7 +239,7 @@ class _Since:
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or "CONFIG" in name}
         safe = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-        command = ["git", *safe, *arguments]
+        command = ["git", *safe, "-c", "log.showSignature=false", *arguments]
         try:
             done = subprocess.run(
                 command, cwd=self._product.root, env=own | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},

@@ -252,7 +252,7 @@ def _constraints(clauses: Mapping[str, Any], *, examples: bool) -> Iterator[tupl
     if "minimum" in options and "maximum" in options:
         yield "from", f"{options.pop('minimum')} to {options.pop('maximum')}"
     for name, value in options.items():
-        yield str(_OPTIONS.get(name, name)), str(value)
+        yield str(_OPTIONS.get(name, name)), ("yes" if value else "no") if isinstance(value, bool) else str(value)
     if clauses.get("unique") is True:
         yield "unique", ""
     if clauses.get("criticalDataElement") is True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from outer.page.evidence import Evidence, State
 from outer.page.words import plural, spaced, span
 from outer.parquet import Unusable, identifier, opened
 from outer.quality import Unknown
-from outer.servicelevel import allowed_age, newest
+from outer.servicelevel import allowed_age, elements, newest, zone
 
 FRESHNESS = ("freshness", "latency", "ly")
 """Names of the one service level that data and receipts can show."""
@@ -124,14 +124,14 @@ def _freshness(
     as_of: datetime,
 ) -> LevelView:
     try:
-        allowed = allowed_age(level)
+        allowed, columns = allowed_age(level), elements(level, contract)
     except Unknown as error:
         return LevelView(name, promised, words, f"cannot be measured: {error}", "none")
-    element = str(level.get("element") or "")
-    promised = f"at most {span(allowed)}" + (f" for the newest {element}" if element else "")
+    element = level.get("element") or ", ".join(columns)
+    promised = f"at most {span(allowed)}" + (f" for the newest {element}" if columns else "")
     since = evidence.published
-    if element:
-        since = _newest(contract, element, data, as_of) if data else None
+    if columns:
+        since = _newest(contract, columns, data, as_of) if data else None
     if since is None:
         return LevelView(name, promised, words, "not measured", "none", allowed=allowed)
     age = max(as_of - since, timedelta())
@@ -139,18 +139,19 @@ def _freshness(
     return LevelView(name, promised, words, f"{span(age)} old", state, since + allowed, age, allowed)
 
 
-def _newest(contract: Contract, element: str, data: Dataset, as_of: datetime) -> datetime | None:
-    """The newest time in the columns that `element` names (ODCS, SLA: element), the oldest of them; None if unknown."""
-    columns = {c.name: str(c.clauses.get("physicalName") or c.name) for c in contract.columns}
-    wanted = [columns.get(part.strip().rpartition(".")[2], "") for part in element.split(",")]
+def _newest(contract: Contract, columns: Sequence[str], data: Dataset, as_of: datetime) -> datetime | None:
+    """The newest time in the `columns`, of several the oldest; None if unknown."""
+    physical = {c.name: str(c.clauses.get("physicalName") or c.name) for c in contract.columns}
+    zones = {physical[c.name]: zone(c.clauses) for c in contract.columns}
+    wanted = [physical[column] for column in columns]
     try:
         with opened(data) as table:
             found = [
-                newest(table, identifier(column), table.footer.types[column], as_of)
+                newest(table, identifier(column), table.footer.types[column], as_of, zones[column])
                 for column in wanted
                 if column in table.footer.types
             ]
-    except (Unusable, ImportError):
+    except (Unusable, Unknown, ImportError):
         return None
     times = [time for time in found if time is not None]
     return min(times) if len(times) == len(wanted) else None

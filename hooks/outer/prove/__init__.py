@@ -33,7 +33,9 @@ from outer.ports import Location, resolve, resolve_outputs
 from outer.product import load
 from outer.prove.examples import Base, Example, examples
 from outer.publish import Area
+from outer.quality import Unknown
 from outer.result import Result
+from outer.servicelevel import clock
 from outer.surroundings import related
 from outer.talk import Talk
 from outer.yamlfile import show
@@ -283,18 +285,24 @@ def _base(demands: Plan, connection: Any, data: Dataset, most: int) -> Base:
         raise Unusable(said(error)) from None
     types = {str(name): str(found) for name, found, *_ in connection.execute("DESCRIBE base").fetchall()}
     sql = Sql(types)
-    columns = {i.field.column for i in demands.items if isinstance(i, (plan.Age, plan.Retention)) and i.field}
-    times = {c: types[c] for c in sorted(columns & types.keys()) if kind(types[c]) in ("date", "timestamp")}
+    zones = {
+        i.field.column: i.field.zone for i in demands.items if isinstance(i, (plan.Age, plan.Retention)) and i.field
+    }
+    times = {c: types[c] for c in sorted(zones.keys() & types.keys()) if kind(types[c]) in ("date", "timestamp")}
 
     def ends(function: str) -> Mapping[str, datetime]:
         ends = {}
         for column, found in times.items():
             # Like the audit: what lies in the future is passed over, and a date stands for its whole day.
-            own, now = identifier(column), sql.constant(local(datetime.now(UTC), found), found)
+            try:
+                zone = clock(zones[column], found)
+            except Unknown:  # the audit says so
+                continue
+            own, now = identifier(column), sql.constant(local(datetime.now(UTC), found, zone), found)
             query = f"SELECT CAST({function}({own}) FILTER ({own} <= {now}) AS VARCHAR) FROM base"  # noqa: S608
             (value,) = connection.execute(query).fetchone()
-            with suppress(ValueError):  # nothing there, or before the calendar
-                ends[column] = instant(str(value)) + timedelta(days=found == "DATE")
+            with suppress(ValueError, OverflowError):  # nothing there, or before the calendar
+                ends[column] = instant(str(value), zone) + timedelta(days=found == "DATE")
         return ends
 
     (rows,) = connection.execute("SELECT count(*) FROM base").fetchone()

@@ -18,7 +18,7 @@ from outer.audit.engine import Past
 from outer.audit.execute import Circumstances
 from outer.audit.plan import Field, Item, Plan
 from outer.audit.sql import Sql
-from outer.datatypes import kind
+from outer.datatypes import fields, kind
 from outer.parquet import identifier
 from outer.prove.values import bad, edge, put
 from outer.quality import Unknown, judge
@@ -62,6 +62,8 @@ def examples(item: Item, base: Base) -> Iterator[Example]:
     match item:
         case plan.Readable():
             yield Example("a file of another format", unreadable=True)
+        case plan.Columns(field=Field() as field):
+            yield from _wider(field, base)
         case plan.Columns():
             yield Example("one more column", "SELECT *, 1 AS outer_extra FROM base")
             yield Example("a column less", f"SELECT * EXCLUDE ({identifier(item.names[-1])}) FROM base")
@@ -92,11 +94,20 @@ def examples(item: Item, base: Base) -> Iterator[Example]:
 def _types(field: Field, base: Base) -> Iterator[Example]:
     found = base.sql.found(field) or ""
     column = identifier(field.column)
-    zones = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP") if kind(found) == "timestamp" else ()
+    sort = kind(found)
+    zones = tuple(f"{sort.upper()}{zone}" for zone in (" WITH TIME ZONE", "") if sort in ("timestamp", "time"))
     for other in (*zones, *_OTHER_TYPES):
         if other != found:
             changed = put(column, field.path[1:], f"TRY_CAST({_own(field, base.sql)} AS {other})", other)
             yield Example(f"{field.name} as {other}", f"SELECT * REPLACE ({changed} AS {column}) FROM base")
+
+
+def _wider(field: Field, base: Base) -> Iterator[Example]:
+    found, column = base.sql.found(field), identifier(field.column)
+    if found and fields(found):
+        more = f"{found[:-1]}, outer_extra INTEGER)"
+        changed = put(column, field.path[1:], _own(field, base.sql), more)
+        yield Example(f"one more field in {field.name}", f"SELECT * REPLACE ({changed} AS {column}) FROM base")
 
 
 # --- Rows -----------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def bad(condition: Condition, found: str, own: str) -> Iterator[str]:
 def edge(condition: Condition, found: str, own: str) -> str | None:
     """The value nearest to a bad one that is still good; None where nobody can name it."""
     if isinstance(condition, Outside):
-        near = _bound(condition.bound)
+        near = _bound(condition.bound, found)
         step = _STEP.get(kind(found) or "", "1")
         return {">": f"{near} + {step}", "<": f"{near} - {step}"}.get(condition.sign, near)
     if isinstance(condition, NotMultiple):
@@ -84,12 +84,13 @@ def constant(value: Any) -> str:
     return repr(value) if isinstance(value, (int, float)) else literal(str(value))
 
 
-def _bound(bound: Any) -> str:
-    return constant(bound) if isinstance(bound, (int, float)) else f"CAST({literal(str(bound))} AS TIMESTAMPTZ)"
+def _bound(bound: Any, found: str) -> str:
+    moment = "TIMESTAMPTZ" if kind(found) != "time" else "TIMETZ" if found.endswith("ZONE") else "TIME"
+    return constant(bound) if isinstance(bound, (int, float)) else f"CAST({literal(str(bound))} AS {moment})"
 
 
 def _outside(condition: Outside, found: str) -> Iterator[str]:
-    near, sign = _bound(condition.bound), "-" if condition.sign in (">=", ">") else "+"
+    near, sign = _bound(condition.bound, found), "-" if condition.sign in (">=", ">") else "+"
     number = condition.bound if isinstance(condition.bound, (int, float)) else None
     if condition.sign in (">", "<"):
         yield near

@@ -20,7 +20,7 @@ from outer.ports import Location, resolve_outputs
 from outer.postgres import shelf
 from outer.product import load
 from outer.publish import Area
-from outer.receipt import Receipt, check_owner, moment, pin, read, results
+from outer.receipt import Receipt, check_owner, moment, pin, read, results, same_product
 from outer.result import AuditReport
 from outer.surroundings import history, related, runs
 from outer.talk import Talk, counted
@@ -127,7 +127,7 @@ def _good(area: Area, product: DataProduct, current: Path) -> dict[str, Receipt]
             receipt = read(folder / "receipt.json")
         except UsageError:  # its receipt was changed: nobody can prove what it is
             continue
-        if receipt.run_id == folder.name and receipt.product.get("id") == product.id:
+        if receipt.run_id == folder.name and same_product(receipt.product.get("id"), product.id):
             found[folder.name] = receipt
     return found
 

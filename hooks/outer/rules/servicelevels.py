@@ -149,6 +149,11 @@ def measurable(subject: Subject) -> Iterator[Said]:
 )
 def element(subject: Subject) -> Iterator[Said]:
     names = _elements(subject.file)
+    default = subject.get("slaDefaultElement")
+    for part in str(default).split(",") if default else ():
+        if part.strip() not in names:
+            message = f"{show(part.strip())} of `slaDefaultElement` is no column of this contract"
+            yield Said(message, ("slaDefaultElement",))
     for index, name, level in _levels(subject):
         written = level.get("element")
         if written is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from outer.lock import locked
 from outer.machine import deaf, require, stoppable
 from outer.model import Port, model
 from outer.parquet import Unusable
-from outer.ports import resolve
+from outer.ports import resolve, resolve_outputs
 from outer.product import ANSWERS, Product
 from outer.publish import Area, new_run_id
 from outer.swap import journal, record, scaffold, state
@@ -75,6 +75,8 @@ class Swap:
     wish: Wish
     lock: int
     talk: Talk
+    held: Path | None = None
+    """Folder of the environment whose lock the comparison has."""
 
     @property
     def root(self) -> Path:
@@ -153,7 +155,8 @@ class Swap:
                 "Compare on input that leads to rows: --input PORT=FILE. Or say why to switch: --accept-differences.",
             )
         if comparison.verdict == "equal":
-            return Outcome("The data are equal. Switch: outer swap --switch.", comparison=comparison)
+            within = f" --tolerance {comparison.tolerance:g}" if comparison.tolerance else ""
+            return Outcome(f"The data are equal. Switch: outer swap --switch{within}.", comparison=comparison)
         return Outcome(
             f"Not switched. Work in {NEXT}/ and compare again: outer swap --compare. Or say why the differences are "
             'wanted: outer swap --switch --accept-differences "REASON".',
@@ -169,6 +172,7 @@ class Swap:
         if any(location.format == "delta" for location in locations.outputs):
             require("deltalake", extra="run,delta")  # now, not after the work
         with locked(locations.root, new_run_id(datetime.now(UTC)), self.wish.wait, self.talk) as lock:
+            self.held = locations.root
             previous = Area(locations.root).published()
             ground = Ground(
                 self.product, locations, self.wish.environment, self.wish.since, previous, (self.lock, lock)
@@ -188,18 +192,32 @@ class Swap:
         if unchanged(ground.locations) != inputs:
             raise RunFailed("an input was replaced between the two runs", "Compare again.")
         self.talk.step("compare")
+        broken, worse = self.broken(ground, before, after)
         found = Comparison(
             *head,
             ports=tuple(self.port(location.port, before, after) for location in ground.locations.outputs),
             seconds=(round(before.seconds, 3), round(after.seconds, 3)),
-            broken={
-                location.port.name: tuple(result.sentence() for result in report.failures)
-                for location in ground.locations.outputs
-                if (report := ground.judged(location.port, after.outputs)).failures
-            },
+            broken=broken,
+            worse=worse,
         )
         self.talk.done("compare", found.verdict)
         return found
+
+    def broken(
+        self, ground: Ground, before: Trial, after: Trial
+    ) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
+        """Rules that the new data break, by output port, and the ports where the data of the living inner keep one."""
+        broken: dict[str, tuple[str, ...]] = {}
+        worse: list[str] = []
+        for location in ground.locations.outputs:
+            name = location.port.name
+            failures = ground.judged(location.port, after.outputs).failures
+            if failures:
+                broken[name] = tuple(result.sentence() for result in failures)
+                known = {result.rule for result in ground.judged(location.port, before.outputs).failures}
+                if not {result.rule for result in failures} <= known:
+                    worse.append(name)
+        return broken, tuple(worse)
 
     def port(self, port: Port, before: Trial, after: Trial) -> PortComparison:
         import duckdb
@@ -273,15 +291,37 @@ class Swap:
 
     def exchange(self, what: str, steps: list[Step], blueprint: str, old: Kept) -> str:
         commit = state.commit(self.root)
-        deaf()
-        journal.carry_out(self.root, self.area, what, steps)
+        with self.no_runs():
+            deaf()
+            journal.carry_out(self.root, self.area, what, steps)
         shutil.rmtree(self.area / "trial", ignore_errors=True)
         also = f"; what was committed of it is in git at {commit}" if commit else ""
         return (
             f"inner/ is built with {blueprint} now. The one before is kept whole in {old.folder}{also}.\n"
             f"What is published stays until the next `outer run`. Prove it: outer check, outer test, outer run. Then "
-            f"commit inner/ and {ANSWERS}.\nBack again: outer swap --back."
+            f"commit all that has changed: git add -A.\nBack again: outer swap --back."
         )
+
+    @contextmanager
+    def no_runs(self) -> Iterator[None]:
+        """Keep runs out, in every environment that has been published to: none may find half of two inners."""
+        with ExitStack() as stack:
+            for folder in sorted(folder for folder in _published(self.product) if folder != self.held):
+                with suppress(PermissionError):  # whose runs this user has no say in
+                    stack.enter_context(locked(folder, new_run_id(datetime.now(UTC)), self.wish.wait, self.talk))
+            yield
+
+
+def _published(product: Product) -> set[Path]:
+    """The folders that environments of `product` publish from, as far as they are known and there."""
+    found: set[Path] = set()
+    with suppress(UsageError):  # what cannot be understood cannot be run either
+        known = model(product)
+        for environment in {server.environment for port in known.outputs for server in port.contract.servers}:
+            with suppress(UsageError):
+                folder = resolve_outputs(known, environment)[0]
+                found |= {folder} if folder.is_dir() else set()
+    return found
 
 
 def _check_folder(root: Path, name: str) -> None:

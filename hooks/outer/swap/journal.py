@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from outer.errors import OuterError, UsageError
+from outer.machine import concerned
 
 FORMAT = 1
 
@@ -208,7 +209,7 @@ def _said(error: Exception) -> str:
     if isinstance(error, OuterError):
         return error.what
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
+        return f"{concerned(error)}: {error.strerror}"
     return str(error)
 
 

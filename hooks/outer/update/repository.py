@@ -12,7 +12,8 @@ from outer.git import environment, reason
 from outer.yamlfile import show
 
 _SETTINGS = ("-c", "core.autocrlf=false", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false",
-             "-c", "advice.detachedHead=false", "-c", "gc.auto=0", "-c", "core.hooksPath=/dev/null")  # fmt: skip
+             "-c", "advice.detachedHead=false", "-c", "gc.auto=0", "-c", "core.hooksPath=/dev/null",
+             "-c", "safe.bareRepository=all")  # the suite's is ours, or was named by a person  # fmt: skip
 
 
 def git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, fine: tuple[int, ...] = (0,)) -> str:

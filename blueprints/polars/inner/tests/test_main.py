@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.__main__ import main
+from pipeline.ports import scan_delta
 from pipeline.punctuality import Airlines, Flights, Punctuality
 from rows import MONTH, NAMES, flight
 
@@ -205,10 +206,10 @@ def test_a_delta_port_holds_the_same_rows_and_types_as_a_parquet_port(run: Run) 
     parquet = pl.read_parquet(run.output)
     run.format, run.output = "delta", run.folder / "out"
     assert run.start() == 0
-    assert_frame_equal(pl.read_delta(str(run.output)), parquet)
+    assert_frame_equal(scan_delta(str(run.output)).collect(), parquet)
     published = run.output.rename(run.folder / "published")
     assert run.start(since="2013-06-09", previous=published) == 0
-    assert_frame_equal(pl.read_delta(str(run.output)), parquet)
+    assert_frame_equal(scan_delta(str(run.output)).collect(), parquet)
 
 
 def test_a_delta_port_of_no_rows_has_its_types(run: Run) -> None:
@@ -216,7 +217,7 @@ def test_a_delta_port_of_no_rows_has_its_types(run: Run) -> None:
     run.flights = run.flights.clear()
     run.format, run.output = "delta", run.folder / "out"
     assert run.start() == 0
-    assert_frame_equal(pl.read_delta(str(run.output)), Punctuality.create_empty())
+    assert_frame_equal(scan_delta(str(run.output)).collect(), Punctuality.create_empty())
 
 
 def test_a_published_folder_that_is_no_delta_table_asks_for_a_full_run(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 import dataframely as dy
 import polars as pl
@@ -149,7 +150,7 @@ def _scan(port: str, place: Place, schema: type[dy.Schema]) -> pl.LazyFrame:
     errors = _errors(port, place)
     try:
         if place.format == "delta":
-            frame = pl.scan_delta(place.location)
+            frame = scan_delta(place.location)
         else:
             frame = pl.scan_parquet(place.location, glob=False)
         found = frame.collect_schema()
@@ -164,6 +165,21 @@ def _scan(port: str, place: Place, schema: type[dy.Schema]) -> pl.LazyFrame:
     if wrong:
         raise PortError(f"{what}: {'; '.join(wrong)}")
     return frame.select(schema.column_names())
+
+
+def scan_delta(location: str) -> pl.LazyFrame:
+    """Open a Delta table; by its files where their folder has a name that addresses escape.
+
+    There, Polars takes the addresses of the files for paths and looks for a folder `%20`. What
+    runs has made sure that the files tell all of the data: no partitions, no rows struck out.
+    """
+    if "://" in location or quote(location) == location:
+        return pl.scan_delta(location)
+    from deltalake import DeltaTable
+
+    names = DeltaTable(location).get_add_actions().column("path").to_pylist()
+    files = sorted(Path(location, unquote(str(name))) for name in names)
+    return pl.scan_parquet(files, glob=False) if files else pl.scan_delta(location)
 
 
 def _errors(port: str, place: Place) -> tuple[type[Exception], ...]:
