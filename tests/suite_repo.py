@@ -96,6 +96,15 @@ def write(folder: Path, changes: Mapping[str, str | bytes | None]) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+def change(path: Path, *pairs: tuple[str, str]) -> None:
+    """Replace the first of each pair by the second, once, in the file at `path`; it must be there."""
+    text = path.read_bytes().decode()
+    for old, new in pairs:
+        assert old in text, f"{path} does not hold {old!r}"
+        text = text.replace(old, new, 1)
+    path.write_bytes(text.encode())
+
+
 def render(target: Path, suite: Path | str, ref: str | None = TAG, *, overwrite: bool = False, **answers: Any) -> Path:
     """`copier copy` of `suite` at `ref` to `target`, without a terminal or trust; None takes a folder as it is.
 

@@ -35,6 +35,7 @@ from outer.product import load, lookup
 from outer.talk import Talk
 from outer.yamledit import CannotEdit, replace, scalar
 from outer.yamlfile import parse
+from suite_repo import change
 
 TALK = Talk(quiet=True)
 DESCRIPTOR = "outer/data-product.odps.yaml"
@@ -47,15 +48,6 @@ add_output = partial(add_output_port, talk=TALK)
 add_input = partial(add_input_port, talk=TALK)
 pulled = partial(pull, talk=TALK)
 bumped = partial(bump, talk=TALK)
-
-
-def change(path: Path, *pairs: tuple[str, str]) -> None:
-    """Replace the first of each pair by the second, once, in the file at `path`; it must be there."""
-    text = path.read_bytes().decode()
-    for old, new in pairs:
-        assert old in text, f"{path} does not hold {old!r}"
-        text = text.replace(old, new, 1)
-    path.write_bytes(text.encode())
 
 
 def changed_lines(before: bytes, after: bytes) -> tuple[list[str], list[str]]:

@@ -33,7 +33,7 @@ from outer.swap import journal
 from outer.swap.journal import Move, Write
 from outer.talk import Talk
 from products import outer_command, write_parquet
-from suite_repo import TAG, contents, git
+from suite_repo import TAG, change, contents, git
 
 JOB = """
 import json, os
@@ -273,7 +273,7 @@ def test_months_of_work_go_compare_by_compare(pair: Path, alpha: Path) -> None:
     contract = alpha / "outer/contracts/output/carrier_punctuality.v1.odcs.yaml"
     job = alpha / "inner/job.py"
     contract.write_text(contract.read_text().replace("airline", "operator"))
-    job.write_text(job.read_text().replace("AS airline", "AS operator"))
+    change(job, ("AS airline", "AS operator"))
     assert outer(pair, alpha, "run").returncode == 0
     first = swap(pair, alpha, "--to", "beta")
     assert first.returncode == 1
@@ -282,7 +282,7 @@ def test_months_of_work_go_compare_by_compare(pair: Path, alpha: Path) -> None:
     assert "breaks its contract: columns" in first.stdout
     assert (alpha / "inner/only-alpha.txt").exists()
     job = alpha / "inner-next/job.py"
-    job.write_text(job.read_text().replace("AS airline", "AS operator"))
+    change(job, ("AS airline", "AS operator"))
     (alpha / "inner-next/settings.json").write_text(LATER)
     second = swap(pair, alpha, "--switch")
     assert second.returncode == 1
@@ -341,9 +341,7 @@ def test_the_new_data_are_audited_as_a_run_would_do_it(pair: Path, begun: Path) 
     equal = swap(pair, begun, "--compare")
     assert "breaks its contract" not in equal.stdout
     job = begun / "inner-next/job.py"
-    job.write_text(
-        job.read_text().replace("SELECT flight_date, carrier, coal", "SELECT flight_date, 'ZZ' AS carrier, coal")
-    )
+    change(job, ("SELECT flight_date, carrier, coal", "SELECT flight_date, 'ZZ' AS carrier, coal"))
     done = swap(pair, begun, "--compare")
     assert done.returncode == 1
     assert "breaks its contract: relationships:carrier" in done.stdout
@@ -351,9 +349,7 @@ def test_the_new_data_are_audited_as_a_run_would_do_it(pair: Path, begun: Path) 
 
 def test_equal_rows_in_columns_that_a_run_would_not_take_are_not_equal(pair: Path, begun: Path) -> None:
     job = begun / "inner-next/job.py"
-    job.write_text(
-        job.read_text().replace("SELECT flight_date, carrier, coalesce", "SELECT carrier, flight_date, coalesce")
-    )
+    change(job, ("SELECT flight_date, carrier, coalesce", "SELECT carrier, flight_date, coalesce"))
     done = swap(pair, begun, "--switch")
     assert done.returncode == 1
     assert "equal, 206 rows" in done.stdout
@@ -362,9 +358,7 @@ def test_equal_rows_in_columns_that_a_run_would_not_take_are_not_equal(pair: Pat
     assert (begun / "inner/only-alpha.txt").exists()
     # What the data of both break is not the fault of the new one.
     job = begun / "inner/job.py"
-    job.write_text(
-        job.read_text().replace("SELECT flight_date, carrier, coalesce", "SELECT carrier, flight_date, coalesce")
-    )
+    change(job, ("SELECT flight_date, carrier, coalesce", "SELECT carrier, flight_date, coalesce"))
     done = swap(pair, begun, "--switch")
     assert done.returncode == 0
     assert "breaks its contract, as the data of the living inner do: columns" in done.stdout
@@ -372,7 +366,7 @@ def test_equal_rows_in_columns_that_a_run_would_not_take_are_not_equal(pair: Pat
 
 def test_what_is_equal_within_a_tolerance_is_called_so_and_switched_so(pair: Path, begun: Path) -> None:
     job = begun / "inner-next/job.py"
-    job.write_text(job.read_text().replace("on_time / flights AS", "on_time / flights * (1 - 1e-12) AS"))
+    change(job, ("on_time / flights AS", "on_time / flights * (1 - 1e-12) AS"))
     done = swap(pair, begun, "--compare", "--tolerance", "1e-9")
     assert done.returncode == 0
     assert "equal within a tolerance of 1e-09" in done.stdout
@@ -382,7 +376,7 @@ def test_what_is_equal_within_a_tolerance_is_called_so_and_switched_so(pair: Pat
 
 def test_an_inner_for_other_ports_is_told_with_its_line(pair: Path, begun: Path) -> None:
     seam = begun / "inner-next/inner.yaml"
-    seam.write_text(seam.read_text().replace("carrier_punctuality", "elsewhere"))
+    change(seam, ("carrier_punctuality", "elsewhere"))
     done = swap(pair, begun, "--compare")
     assert done.returncode == 1
     assert "inner-next/inner.yaml:4: `elsewhere` is not an output port" in done.stdout
